@@ -1,0 +1,3 @@
+"""Glowplug ends the cold start of recommender systems."""
+
+__version__ = "0.1.0"

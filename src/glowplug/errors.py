@@ -1,0 +1,130 @@
+"""Every error that Glowplug raises, by what has to happen next.
+
+GlowplugError
+├── Recoverable            try again: nothing is lost, nothing is decided
+│   ├── BrokerUnavailable
+│   ├── StoreUnavailable   (Redis)
+│   └── ModelUnavailable   (the model, not one text, fails)
+├── Poison                 this one record: to dead letters, and on with the next
+│   ├── MissingKey
+│   ├── KeyMismatch        the record's key is not the id inside
+│   ├── MalformedJson
+│   ├── SchemaViolation
+│   ├── TooLarge
+│   └── ModelRejected      the model fails on this text and on no other
+└── Fatal                  stop, and say why in one sentence (its exit_code tells scripts)
+    ├── BadSettings
+    ├── BadTopics          a topic is missing or does not fit
+    ├── WrongPartitioner   a key lies on a partition where no default consumer looks for it
+    ├── PortInUse
+    ├── ModelMissing
+    ├── Unreachable        broker or Redis cannot be reached at start
+    ├── TooManyDeadLetters
+    └── BadInputFile       a producer's file cannot be read, or a line of it is invalid
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+SHOWN_CHARS = 80  # enough to recognise a value, too little to flood a log with one
+
+
+class GlowplugError(Exception):
+    """The root. Its text is meant for a person: field, value, limit, fix."""
+
+
+class Recoverable(GlowplugError):
+    """The same work can succeed later, unchanged."""
+
+
+class BrokerUnavailable(Recoverable):
+    pass
+
+
+class StoreUnavailable(Recoverable):
+    pass
+
+
+class ModelUnavailable(Recoverable):
+    pass
+
+
+class Poison(GlowplugError):
+    """One record can never succeed. `cause` is the dead letter's machine-readable reason."""
+
+    cause: ClassVar[str] = "poison"
+
+
+class MissingKey(Poison):
+    cause = "missing_key"
+
+
+class KeyMismatch(Poison):
+    cause = "key_mismatch"
+
+
+class MalformedJson(Poison):
+    cause = "malformed_json"
+
+
+class SchemaViolation(Poison):
+    cause = "schema_violation"
+
+
+class TooLarge(Poison):
+    cause = "too_large"
+
+
+class ModelRejected(Poison):
+    cause = "model_rejected"
+
+
+CAUSES: tuple[str, ...] = tuple(
+    kind.cause for kind in (MissingKey, KeyMismatch, MalformedJson, SchemaViolation, TooLarge, ModelRejected)
+)
+
+
+class Fatal(GlowplugError):
+    """The process must stop. `exit_code` is its exit status (sysexits.h where one fits)."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class BadSettings(Fatal):
+    exit_code = 78  # EX_CONFIG
+
+
+class BadTopics(Fatal):
+    exit_code = 65  # EX_DATAERR
+
+
+class WrongPartitioner(Fatal):
+    exit_code = 76  # EX_PROTOCOL
+
+
+class PortInUse(Fatal):
+    exit_code = 73  # EX_CANTCREAT
+
+
+class ModelMissing(Fatal):
+    exit_code = 66  # EX_NOINPUT
+
+
+class Unreachable(Fatal):
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class TooManyDeadLetters(Fatal):
+    exit_code = 70  # EX_SOFTWARE
+
+
+class BadInputFile(Fatal):
+    exit_code = 65  # EX_DATAERR
+
+
+def shown(value: object) -> str:
+    """`value` as it may stand in a message: one line, shortened, without control characters."""
+    text = value if isinstance(value, str) else repr(value)
+    line = "".join(char if char.isprintable() else "�" for char in text)
+    return line if len(line) <= SHOWN_CHARS else f"{line[:SHOWN_CHARS]}… ({len(text)} characters)"

@@ -1,0 +1,370 @@
+"""The contract: what products send to Glowplug, and every record that Glowplug writes.
+
+All are JSON objects in UTF-8. Readers ignore fields that they do not know; writers never write such fields.
+Input topics are compacted: an update carries the whole item or user, never a difference.
+The models generate schemas/*.json; `make check` fails when the two differ (glowplug.contract).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from glowplug.vectors import Vector
+
+MAX_ID_CHARS = 256  # an id is a Kafka key, a Redis key and a label in logs
+MAX_TITLE_CHARS = 1_000  # ten times a long title
+MAX_TEXT_CHARS = 20_000  # forty times what an encoder of 512 tokens reads
+MAX_LIST = 256  # entries of one list attribute, of interests, of attributes
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Title = Annotated[str, Field(max_length=MAX_TITLE_CHARS)]
+Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+Term = Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARS)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Terms = Annotated[tuple[Term, ...], Field(max_length=MAX_LIST)]
+AttributeValue = Number | Term | Terms
+Attributes = Annotated[dict[Id, AttributeValue], Field(max_length=MAX_LIST)]
+Action = Literal["view", "click", "like", "dislike", "purchase", "rating", "skip"]
+Reason = Literal[
+    "user.created", "user.updated", "profile", "interaction",
+    "item.created", "item.updated", "item.withdrawn", "prior", "import",
+]  # fmt: skip
+Stage = Literal["popular", "provisional", "refined", "warm"]
+
+
+class Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class Input(Event):
+    """What every event of the product carries."""
+
+    event_id: Annotated[Id, Field(description="unique; a repeat of it is recognised and ignored")]
+    event_time: Annotated[AwareDatetime, Field(description="when it happened, RFC 3339 with an offset")]
+    version: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=2**53,
+            description="of the item or user; required where the topic's version mode is 'event'",
+        ),
+    ] = None
+
+
+# ---- items -----------------------------------------------------------------------------------------------
+
+
+class ItemUpsert(Input):
+    item_id: Id
+    domain: Annotated[Id, Field(description="names the template and attribute declarations in the settings")] = (
+        "default"
+    )
+    title: Title = ""
+    description: Text = ""
+    attributes: Annotated[
+        Attributes, Field(description="typed: a number, a category (text) or a list of texts")
+    ] = {}
+    available: Annotated[bool, Field(description="false: known, learned from, never recommended")] = True
+    listed_at: Annotated[
+        AwareDatetime | None, Field(description="freshness counts from here, else from event_time")
+    ] = None
+
+
+class ItemCreated(ItemUpsert):
+    type: Literal["item.created"] = "item.created"
+
+
+class ItemUpdated(ItemUpsert):
+    type: Literal["item.updated"] = "item.updated"
+
+
+class ItemDeleted(Input):
+    type: Literal["item.deleted"] = "item.deleted"
+    item_id: Id
+
+
+# ---- users -----------------------------------------------------------------------------------------------
+
+
+class UserUpsert(Input):
+    user_id: Id
+    domain: Annotated[Id, Field(description="names the template and attribute declarations in the settings")] = (
+        "default"
+    )
+    text: Annotated[Text, Field(description="what the user wrote of themselves, in any language")] = ""
+    interests: Annotated[Terms, Field(description="what the user picked or named")] = ()
+    attributes: Attributes = {}
+    blocked_items: Annotated[tuple[Id, ...], Field(max_length=10_000, description="never recommended to them")] = ()
+
+
+class UserCreated(UserUpsert):
+    type: Literal["user.created"] = "user.created"
+
+
+class UserUpdated(UserUpsert):
+    type: Literal["user.updated"] = "user.updated"
+
+
+class UserDeleted(Input):
+    type: Literal["user.deleted"] = "user.deleted"
+    user_id: Id
+
+
+# ---- interactions ----------------------------------------------------------------------------------------
+
+
+class Interaction(Input):
+    type: Literal["interaction"] = "interaction"
+    user_id: Id
+    item_id: Id
+    action: Action
+    value: Annotated[Number | None, Field(ge=0, le=1, description="of a rating: 0 the worst, 1 the best")] = None
+
+    @model_validator(mode="after")
+    def _rating_has_a_value(self) -> Interaction:
+        if (self.action == "rating") != (self.value is not None):
+            raise ValueError("value belongs to action 'rating', and to no other")
+        return self
+
+
+ItemEvent = Annotated[ItemCreated | ItemUpdated | ItemDeleted, Field(discriminator="type")]
+UserEvent = Annotated[UserCreated | UserUpdated | UserDeleted, Field(discriminator="type")]
+
+
+# ---- what Glowplug writes --------------------------------------------------------------------------------
+
+
+class Source(Event):
+    """The input record that a derived record comes from; its version decides which of two is the later."""
+
+    topic: str
+    topic_id: Annotated[str, Field(description="Kafka's id of the topic; empty where the broker has none")] = ""
+    partition: Annotated[int, Field(ge=0)]
+    offset: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=0, description="the event's own, or the offset: by the topic's version mode")]
+    event_id: str
+    event_time: AwareDatetime
+
+
+class Embedding(Event):
+    """What made a vector. Vectors of different fingerprints are never compared."""
+
+    fingerprint: Annotated[str, Field(description="of the encoder: model, revision, pooling, prompt, dimension")]
+    template: Annotated[str, Field(description="hash of the text template")]
+    content: Annotated[str, Field(description="hash of the embedded text")]
+
+
+class ItemVector(Event):
+    """item-vectors, key item_id. A null value says that the item is gone."""
+
+    type: Literal["item.vector"] = "item.vector"
+    item_id: Id
+    domain: Id
+    title: Title
+    summary: Annotated[str, Field(description="the first words of the description, for people")] = ""
+    attributes: Attributes
+    available: bool
+    listed_at: AwareDatetime
+    vector: Annotated[Vector | None, Field(description="null where the item has no text")]
+    embedding: Embedding
+    source: Source
+    generated_at: AwareDatetime
+
+
+class UserPart(Event):
+    """One statement of the user, embedded by itself, so that a recommendation can name it."""
+
+    field: Annotated[str, Field(description="text, interests or attributes")]
+    text: Term
+    weight: Annotated[float, Field(ge=0)]
+    vector: Vector
+
+
+class UserVector(Event):
+    """user-vectors, key user_id. A null value says that the user is gone."""
+
+    type: Literal["user.vector"] = "user.vector"
+    user_id: Id
+    domain: Id
+    vector: Annotated[Vector | None, Field(description="unit length; null where the user said nothing")]
+    parts: tuple[UserPart, ...]
+    blocked_items: tuple[Id, ...]
+    embedding: Embedding
+    source: Source
+    generated_at: AwareDatetime
+
+
+class Evidence(Event):
+    """The words of the input that a claim rests on: [start, end) in characters of the field."""
+
+    field: str
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    text: str
+
+
+class Claim(Event):
+    label: Term
+    weight: Annotated[float, Field(ge=0, le=1)]
+    evidence: Evidence
+
+
+class UserProfile(Event):
+    """user-profiles, key user_id, written by the profile writer."""
+
+    type: Literal["user.profile"] = "user.profile"
+    user_id: Id
+    state: Literal["pending", "ready"]
+    model: Annotated[str, Field(description="fingerprint of the profile model")] = ""
+    interests: tuple[Claim, ...] = ()
+    preferences: tuple[Claim, ...] = ()
+    avoid: tuple[Claim, ...] = ()
+    summary: str = ""
+    languages: tuple[str, ...] = ()
+    confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    vector: Vector | None = None
+    avoid_vector: Vector | None = None
+    embedding: Embedding | None = None
+    source: Source
+    generated_at: AwareDatetime
+
+
+class HistoryEntry(Event):
+    item_id: Id
+    action: Action
+    value: float | None = None
+    event_id: Annotated[str, Field(description="64-bit hash, hexadecimal")]
+    event_time: AwareDatetime
+
+
+class Scored(Event):
+    item_id: Id
+    score: float
+
+
+class UserState(Event):
+    """user-states, key user_id: the recommender's memory of one user."""
+
+    type: Literal["user.state"] = "user.state"
+    user_id: Id
+    status: Annotated[
+        Literal["waiting", "active", "deleted"],
+        Field(description="waiting: interactions arrived before the user did"),
+    ]
+    history: Annotated[tuple[HistoryEntry, ...], Field(description="the latest interactions, oldest first")] = ()
+    seen: Annotated[
+        str, Field(description="base64 of little-endian 64-bit hashes of every item interacted with")
+    ] = ""
+    evidence: Annotated[float, Field(ge=0, description="sum of the weights of all interactions so far")] = 0.0
+    vector: Annotated[Vector | None, Field(description="the user's side of the inner product")] = None
+    raw: Annotated[tuple[Scored, ...], Field(description="exact top-k before any policy")] = ()
+    published: Annotated[tuple[Id, ...], Field(description="the item ids of the last published list")] = ()
+    stage: Stage | None = None
+    encoder: str = ""
+    epoch: Annotated[int, Field(ge=0, description="of the priors that the list was scored with")] = 0
+    version: Annotated[int | None, Field(description="of the user event folded in")] = None
+    updated_at: AwareDatetime
+
+
+class ItemCount(Event):
+    """item-stats, key `partition:item_id`: what the users of one partition did with the item."""
+
+    type: Literal["item.count"] = "item.count"
+    partition: Annotated[int, Field(ge=0)]
+    item_id: Id
+    count: Annotated[float, Field(ge=0, description="decayed weight of positive interactions")]
+    as_of: Annotated[AwareDatetime, Field(description="the event time that `count` is decayed to")]
+
+
+class ItemPrior(Event):
+    """item-stats, key `prior:item_id`: the item's popularity from this epoch on."""
+
+    type: Literal["item.prior"] = "item.prior"
+    item_id: Id
+    popularity: Annotated[float, Field(ge=0, le=1)]
+    epoch: Annotated[int, Field(ge=1)]
+
+
+class Epoch(Event):
+    """item-stats, key `epoch`: all priors of this epoch are in the log before it."""
+
+    type: Literal["epoch"] = "epoch"
+    epoch: Annotated[int, Field(ge=1)]
+    as_of: Annotated[AwareDatetime, Field(description="freshness is counted up to here")]
+    interactions: Annotated[float, Field(ge=0, description="weight of all interactions counted")]
+
+
+class Explanation(Event):
+    kind: Literal["interest", "text", "attribute", "liked_item", "profile", "popular", "fresh"]
+    text: Annotated[str, Field(description="one plain sentence")]
+    field: Annotated[str, Field(description="the user's or item's field it names")] = ""
+    value: Annotated[str, Field(description="the words or value it names")] = ""
+    item_id: Annotated[str | None, Field(description="the liked item it names")] = None
+
+
+class Recommended(Event):
+    item_id: Id
+    rank: Annotated[int, Field(ge=1)]
+    score: float
+    title: str
+    explanation: Explanation
+
+
+class Basis(Event):
+    """What the list rests on: shares that add up to 1."""
+
+    text: Annotated[float, Field(ge=0, le=1)]
+    profile: Annotated[float, Field(ge=0, le=1)]
+    behaviour: Annotated[float, Field(ge=0, le=1)]
+    popularity: Annotated[float, Field(ge=0, le=1)]
+
+
+class Recommendations(Event):
+    """recommendations, key user_id. A null value says that the user is gone."""
+
+    type: Literal["recommendations"] = "recommendations"
+    user_id: Id
+    reason: Reason
+    stage: Stage
+    covers: Annotated[tuple[str, ...], Field(description="ids of the input events that this list answers")]
+    basis: Basis
+    items: tuple[Recommended, ...]
+    encoder: str
+    epoch: Annotated[int, Field(ge=0)]
+    source_event_time: Annotated[AwareDatetime, Field(description="of the oldest event covered")]
+    generated_at: AwareDatetime
+
+
+class AudienceMember(Event):
+    user_id: Id
+    score: float
+
+
+class ItemAudience(Event):
+    """item-audiences, key item_id: the best users of one user partition for a new item. Readers merge."""
+
+    type: Literal["item.audience"] = "item.audience"
+    item_id: Id
+    partition: Annotated[int, Field(ge=0)]
+    users: tuple[AudienceMember, ...]
+    users_in_partition: Annotated[int, Field(ge=0)]
+    encoder: str
+    covers: tuple[str, ...]
+    source_event_time: AwareDatetime
+    generated_at: AwareDatetime
+
+
+INPUTS: tuple[type[Event], ...] = (
+    ItemCreated, ItemUpdated, ItemDeleted, UserCreated, UserUpdated, UserDeleted, Interaction,
+)  # fmt: skip
+OUTPUTS: tuple[type[Event], ...] = (
+    ItemVector, UserVector, UserProfile, UserState, ItemCount, ItemPrior, Epoch, Recommendations, ItemAudience,
+)  # fmt: skip
+
+
+def event_type(model: type[Event]) -> str:
+    """The value of `type` that marks this model on the wire."""
+    kind: Any = model.model_fields["type"].default
+    return str(kind)

@@ -1,0 +1,42 @@
+"""Every metric, named in one place. All live in prometheus-client's default registry."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# From 1 ms (a commit) to a minute (an outage): a factor of about two a step.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+freshness = Histogram(
+    "glowplug_freshness_seconds",
+    "Event time of the input to the published recommendation, by stage and reason",
+    ["stage", "reason"],
+    buckets=SECONDS,
+)
+batch_records = Histogram("glowplug_batch_records", "Records in one batch", ["consumer"], buckets=SIZES)
+queue_seconds = Histogram(
+    "glowplug_queue_seconds", "Log append time of a record to the start of its batch", ["consumer"], buckets=SECONDS
+)
+step_seconds = Histogram("glowplug_step_seconds", "A batch's computation", ["consumer"], buckets=SECONDS)
+commit_seconds = Histogram("glowplug_commit_seconds", "A batch's transaction", ["consumer"], buckets=SECONDS)
+inference_seconds = Histogram("glowplug_inference_seconds", "One forward pass", ["kind"], buckets=SECONDS)
+inference_texts = Counter("glowplug_inference_texts_total", "Texts encoded", ["kind"])
+inference_saved = Counter("glowplug_inference_saved_total", "Texts whose vector was known already", ["kind"])
+records_in = Counter("glowplug_records_in_total", "Records consumed", ["consumer", "topic"])
+records_out = Counter("glowplug_records_out_total", "Records committed", ["consumer", "topic"])
+dead_letters = Counter("glowplug_dead_letters_total", "Invalid records", ["consumer", "cause"])
+stale_inputs = Counter("glowplug_stale_inputs_total", "Repeats and late versions ignored", ["consumer"])
+aborts = Counter("glowplug_transaction_aborts_total", "Transactions aborted", ["consumer"])
+retries = Counter("glowplug_retries_total", "Batches tried again after a recoverable error", ["consumer"])
+lag = Gauge("glowplug_lag_records", "Records between position and end", ["consumer", "topic"])
+partitions = Gauge("glowplug_partitions", "Partitions assigned", ["consumer"])
+stalls = Counter("glowplug_stalls_total", "Partitions that had lag and did not move", ["consumer"])
+index_items = Gauge("glowplug_index_items", "Items that can be recommended")
+shard_users = Gauge("glowplug_shard_users", "Users in this instance's shard")
+waiting_interactions = Gauge("glowplug_waiting_interactions", "Interactions whose item or user is not known yet")
+epoch = Gauge("glowplug_epoch", "Epoch of the priors in force")
+store_writes = Counter("glowplug_store_writes_total", "Values written to Redis", ["outcome"])
+visible_seconds = Histogram(
+    "glowplug_visible_seconds", "Event time of the input to its visibility in Redis", ["kind"], buckets=SECONDS
+)

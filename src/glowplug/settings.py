@@ -1,0 +1,260 @@
+"""One frozen tree of settings, from defaults, a TOML file and the environment (later wins).
+
+`GLOWPLUG_RANKING__LIST_SIZE=30` is `ranking.list_size`. Unknown names are errors, in the file and in the
+environment, so that a typing mistake never silently leaves a default in force.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from glowplug.errors import BadSettings, shown
+
+PREFIX = "GLOWPLUG_"
+FILE_VARIABLE = "GLOWPLUG_CONFIG"  # names the TOML file; without it ./glowplug.toml is read where it exists
+NOT_SETTINGS = frozenset({FILE_VARIABLE, "GLOWPLUG_KILL_AT"})  # the latter only for fault tests
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopicNames(Section):
+    """What each topic is called on your cluster."""
+
+    items: str = "items"
+    users: str = "users"
+    interactions: str = "interactions"
+    item_vectors: str = "item-vectors"
+    user_vectors: str = "user-vectors"
+    user_profiles: str = "user-profiles"
+    user_states: str = "user-states"
+    item_stats: str = "item-stats"
+    recommendations: str = "recommendations"
+    item_audiences: str = "item-audiences"
+    dead_letters: str = "dead-letters"
+
+
+class KafkaSettings(Section):
+    """The broker and how we talk to it."""
+
+    bootstrap_servers: str = Field("", description="host:port,…; empty: `glowplug up` starts an embedded broker")
+    application: str = Field("glowplug", description="prefix of group ids and transactional ids")
+    instance: str = Field("", description="declared id of this instance (slot, ordinal); empty: random")
+    group_protocol: Literal["consumer", "classic"] = Field("consumer", description="KIP-848, or classic groups")
+    session_timeout_ms: int = Field(
+        10_000, ge=1_000, description="classic groups: silence after which a member is dead"
+    )
+    transaction_timeout_ms: int = Field(
+        10_000, ge=1_000, description="bounds how long a dead worker blocks readers"
+    )
+    revoke_budget_s: float = Field(
+        5.0, gt=0, description="longest wait for work in flight when partitions are taken"
+    )
+    replication_factor: int = Field(-1, ge=-1, description="of created topics; -1: the broker's default")
+    partitions: int = Field(0, ge=0, description="of created topics; 0: as in topics.toml")
+    properties: dict[str, str] = Field(
+        default={}, description="librdkafka properties for every client (security.protocol, sasl.*, ssl.*, …)"
+    )
+    topics: TopicNames = TopicNames()
+
+
+class RedisSettings(Section):
+    """Where product systems read lists from."""
+
+    url: str = Field("", description="redis://… or rediss://…; empty: `glowplug up` starts an embedded server")
+    timeout_s: float = Field(2.0, gt=0, description="of connecting and of each command")
+    key_prefix: str = Field("", description="put before recs:, user: and item:")
+
+
+class StreamSettings(Section):
+    """Batches and the treatment of bad input."""
+
+    max_batch: int = Field(256, ge=1, description="most records in one batch, hence in one transaction")
+    buffer: int = Field(2_048, ge=1, description="records kept ready; partitions pause when it is full")
+    poll_s: float = Field(0.005, gt=0, le=1, description="longest wait of one poll; bounds added latency")
+    max_record_bytes: int = Field(
+        900_000, ge=1_000, description="largest record written; Kafka's default limit is 1 MB"
+    )
+    dead_letter_ratio: float = Field(
+        0.5, gt=0, le=1, description="stop when more than this share of records is invalid"
+    )
+    dead_letter_window: int = Field(1_000, ge=10, description="records over which that share is taken")
+    stall_s: float = Field(60.0, gt=0, description="a partition with lag that does not move this long is reseeked")
+    versions: dict[Literal["items", "users"], Literal["offset", "event"]] = Field(
+        default={"items": "offset", "users": "offset"},
+        description="what decides which of two events is the later: the log's order, or the event's own version",
+    )
+
+
+class EncoderSettings(Section):
+    """The sentence encoder."""
+
+    model: str = Field(
+        "small",
+        description="small (multilingual, from a wheel), minilm (English, faster), hub id or folder; fake in tests",
+    )
+    revision: str | None = Field(None, description="of a hub model")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 where it gains"
+    )
+    max_tokens: int = Field(256, ge=8, description="longest text; the rest is cut")
+    batch_tokens: int = Field(8_192, ge=64, description="padded tokens in one forward pass")
+    dim: int | None = Field(None, ge=8, description="shorten vectors to this (Matryoshka models only)")
+    item_prompt: str | None = Field(None, description="put before item texts; default: the model's own")
+    user_prompt: str | None = Field(None, description="put before user texts; default: the model's own")
+    offline: bool = Field(False, description="never ask a hub, only its local cache")
+    cache_dir: Path | None = Field(None, description="converted models; default: the user's cache folder")
+    memo: int = Field(20_000, ge=0, description="short texts (interests) whose vectors are kept in memory")
+
+
+class AttributeDeclaration(Section):
+    """What an attribute means."""
+
+    type: Literal["number", "category", "list"]
+    meaning: str = Field("", description="in words; the template uses it as the label")
+    scale: float | None = Field(None, gt=0, description="numbers: a difference of this size is a notable one")
+
+
+class DomainSettings(Section):
+    """How the items and users of one domain become text."""
+
+    item_template: str = Field(
+        "{title}\n{description}\n{attributes}",
+        description="fields: title, description, attributes (all of them), or attributes.NAME",
+    )
+    item_attributes: dict[str, AttributeDeclaration] = {}
+    user_attributes: dict[str, AttributeDeclaration] = {}
+
+
+class RankingSettings(Section):
+    """How a user's vector comes about and how lists are made."""
+
+    list_size: int = Field(20, ge=1, le=1_000, description="items in a published list")
+    raw_size: int = Field(50, ge=1, le=5_000, description="items kept behind it (top-k); at least list_size")
+    audience_size: int = Field(50, ge=1, le=5_000, description="users named in an audience event, per partition")
+    history: int = Field(50, ge=1, le=1_000, description="interactions remembered per user")
+    seen: int = Field(10_000, ge=1, description="items never shown again, per user; beyond it the oldest return")
+    half_life: float = Field(15.0, gt=0, description="interactions after which one counts half")
+    text_strength: float = Field(3.0, gt=0, description="evidence at which behaviour weighs as much as the text")
+    profile_share: float = Field(0.5, ge=0, le=1, description="of the inferred profile within the text side")
+    dislike_push: float = Field(0.35, ge=0, description="weight of what is disliked against what is liked")
+    popularity: float = Field(0.15, ge=0, le=1, description="weight of popularity for a user with no evidence")
+    freshness: float = Field(0.08, ge=0, le=1, description="weight of freshness for a user with no evidence")
+    prior_floor: float = Field(0.3, ge=0, le=1, description="share of both that stays with much evidence")
+    freshness_days: float = Field(14.0, gt=0, description="age at which freshness is 1/e")
+    popularity_days: float = Field(30.0, gt=0, description="half-life of an interaction in the popularity")
+    popularity_full: float = Field(10_000.0, gt=1, description="decayed interactions at which popularity is 1")
+    epoch_growth: float = Field(
+        0.25, gt=0, description="a new epoch of priors when interactions grew by this share"
+    )
+    epoch_minimum: float = Field(50.0, ge=1, description="and by at least this many")
+    window_s: float = Field(
+        5.0, ge=0, description="after an item-caused list, the next waits until this has passed"
+    )
+    import_lag: int = Field(2_000, ge=1, description="item changes behind which matching waits until caught up")
+    actions: dict[str, float] = Field(
+        default={"view": 0.2, "click": 0.5, "like": 1.0, "purchase": 1.5, "skip": -0.3, "dislike": -1.0},
+        description="weight of each action; a rating counts from -1 (value 0) to +1 (value 1)",
+    )
+
+
+class ObserveSettings(Section):
+    """What can be seen from outside."""
+
+    host: str = Field("127.0.0.1", description="where /metrics and /health listen")
+    port: int = Field(9_464, ge=0, le=65_535, description="0: any free port")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = Field(False, description="one JSON object a line")
+
+
+class Settings(BaseSettings):
+    """The whole tree."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    stream: StreamSettings = StreamSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    ranking: RankingSettings = RankingSettings()
+    observe: ObserveSettings = ObserveSettings()
+    domains: Annotated[
+        dict[str, DomainSettings],
+        Field(description="by the `domain` of items and users; 'default' serves the others"),
+    ] = {"default": DomainSettings()}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  named by pydantic-settings
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        file = os.environ.get(FILE_VARIABLE)
+        path = Path(file) if file else Path("glowplug.toml")
+        if path.is_file():
+            sources.append(TomlConfigSettingsSource(settings_cls, path))
+        elif file:
+            raise BadSettings(f"{FILE_VARIABLE} names {shown(file)}, which is no file")
+        return tuple(sources)
+
+    def domain(self, name: str) -> DomainSettings:
+        return self.domains.get(name) or self.domains.get("default") or DomainSettings()
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings in force. `overrides` are whole sections, or dicts of what differs in them.
+
+    Raises BadSettings: one line for each unknown name or unfit value.
+    """
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {shown(e['input'])}" for e in error.errors()]
+        raise BadSettings("settings: " + "; ".join(lines)) from error
+    if settings.ranking.raw_size < settings.ranking.list_size:
+        raise BadSettings(
+            f"ranking.raw_size ({settings.ranking.raw_size}) must be at least "
+            f"ranking.list_size ({settings.ranking.list_size})"
+        )
+    return settings
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings ignores variables that it does not know; we do not."""
+    for name in os.environ:
+        if not name.upper().startswith(PREFIX) or name.upper() in NOT_SETTINGS:
+            continue
+        section, *rest = name.upper().removeprefix(PREFIX).lower().split("__")
+        field = Settings.model_fields.get(section)
+        model = field.annotation if field else None
+        known = field is not None and (
+            not rest
+            or not isinstance(model, type)
+            or not issubclass(model, BaseModel)
+            or rest[0] in model.model_fields
+        )
+        if not known:
+            raise BadSettings(f"the environment variable {name} names no setting (`glowplug settings` lists them)")
