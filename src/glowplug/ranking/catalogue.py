@@ -1,0 +1,181 @@
+"""All items as the log knows them, in the vector space that serves, and the index of those to recommend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from glowplug.events import Attributes, ItemVector
+from glowplug.index.items import FaissIndex, Index
+from glowplug.ranking.blocks import Layout
+from glowplug.ranking.priors import BEGINNING, Priors
+from glowplug.vectors import Half, unpack
+
+Change = Literal["created", "updated", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """text: float16 (text,), of encoder `fingerprint`; None where the item has no text."""
+
+    item_id: str
+    title: str
+    domain: str
+    attributes: Attributes
+    available: bool
+    listed_at: datetime
+    text: Half | None
+    fingerprint: str
+    event_id: str
+    event_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChange:
+    """What a changed item asks of the lists. moved: its text vector differs, so histories weigh differently too."""
+
+    item_id: str
+    change: Change
+    moved: bool
+    event_id: str
+    event_time: datetime
+
+    def after(self, earlier: ItemChange | None) -> ItemChange:
+        """This change on top of one that still waits."""
+        if earlier is None:
+            return self
+        created = earlier.change == "created" and self.change == "updated"
+        return replace(self, change="created" if created else self.change, moved=self.moved or earlier.moved)
+
+
+class Catalogue:
+    """Vectors of different encoders are never compared: the index holds those of `fingerprint`, the space that
+    serves. Items of another encoder are kept, without text in this space, until theirs are the majority and
+    `rebuild` makes the switch."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        self._spaces: Counter[str] = Counter()
+        self.fingerprint = ""
+        self.latest = BEGINNING  # greatest listed_at so far
+        self.layout = Layout(0)
+        self.index: Index = FaissIndex(self.layout.dim)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    def text_of(self, item_id: str) -> Half | None:
+        item = self._items.get(item_id)
+        return item.text if item is not None and item.fingerprint == self.fingerprint else None
+
+    def put(self, record: ItemVector, priors: Priors) -> ItemChange | None:
+        """Apply a record of item-vectors. None where nothing that lists depend on has changed."""
+        text = unpack(record.vector) if record.vector is not None else None
+        item = Item(
+            item_id=record.item_id,
+            title=record.title,
+            domain=record.domain,
+            attributes=record.attributes,
+            available=record.available,
+            listed_at=record.listed_at,
+            text=text,
+            fingerprint=record.embedding.fingerprint,
+            event_id=record.source.event_id,
+            event_time=record.source.event_time,
+        )
+        earlier = self._items.get(item.item_id)
+        self._replace(earlier, item)
+        if not self.fingerprint and text is not None:
+            self.rebuild(priors)
+        was_shown = item.item_id in self.index
+        before = self._row(earlier, priors) if was_shown and earlier else None
+        self._show(item, priors)
+        shown = item.item_id in self.index
+        moved = not _same(earlier.text if earlier else None, text)
+        if shown == was_shown and not moved and before is not None and _same(before, self._row(item, priors)):
+            return None
+        if not shown and not was_shown and not moved:
+            return None
+        change: Change = "withdrawn" if was_shown and not shown else "updated" if was_shown else "created"
+        return ItemChange(item.item_id, change, moved, item.event_id, item.event_time)
+
+    def drop(self, item_id: str, event_id: str, event_time: datetime) -> ItemChange | None:
+        """Apply a tombstone of item-vectors."""
+        earlier = self._items.get(item_id)
+        if earlier is None:
+            return None
+        self._replace(earlier, None)
+        self.index.remove(item_id)
+        return ItemChange(item_id, "withdrawn", earlier.text is not None, event_id, event_time)
+
+    @property
+    def outgrown(self) -> bool:
+        """Most items now carry vectors of another encoder than the one that serves."""
+        return bool(self._spaces) and self._majority() != self.fingerprint
+
+    def rebuild(self, priors: Priors) -> None:
+        """Serve the space that most items are in: a new index, filled before it is put in place."""
+        self.fingerprint = self._majority()
+        text = next(
+            item.text for item in self._items.values() if item.fingerprint == self.fingerprint and _has(item)
+        )
+        self.layout = Layout(len(text) if text is not None else 0)
+        self.index = FaissIndex(self.layout.dim)
+        for item in self._items.values():
+            self._show(item, priors)
+
+    def write_priors(self, priors: Priors, epoch: int) -> None:
+        """Put the priors of `epoch` into its columns, for every item at once."""
+        items = (self._items[item_id.decode()] for item_id in self.index.ids)
+        values = np.array([priors.of(item.item_id, item.listed_at, epoch) for item in items], np.float16)
+        self.index.write_columns(self.layout.prior(epoch), values)
+
+    def _show(self, item: Item, priors: Priors) -> None:
+        if item.available:
+            self.index.upsert(item.item_id, self._row(item, priors))
+        else:
+            self.index.remove(item.item_id)
+
+    def _row(self, item: Item, priors: Priors) -> Half:
+        row = self.layout.item(item.text if item.fingerprint == self.fingerprint else None)
+        for epoch in priors.in_force:
+            row[self.layout.prior(epoch)] = priors.of(item.item_id, item.listed_at, epoch)
+        return row
+
+    def _replace(self, earlier: Item | None, item: Item | None) -> None:
+        if earlier is not None:
+            del self._items[earlier.item_id]
+            self._count(earlier, -1)
+        if item is not None:
+            self._items[item.item_id] = item
+            self.latest = max(self.latest, item.listed_at)
+            self._count(item, 1)
+
+    def _count(self, item: Item, by: int) -> None:
+        if _has(item):
+            self._spaces[item.fingerprint] += by
+            if not self._spaces[item.fingerprint]:
+                del self._spaces[item.fingerprint]
+
+    def _majority(self) -> str:
+        """On a tie the space that serves stays; else the greater fingerprint, so that all instances agree."""
+        most = max(self._spaces.values())
+        tied = [space for space, count in self._spaces.items() if count == most]
+        return self.fingerprint if self.fingerprint in tied else max(tied)
+
+
+def _has(item: Item) -> bool:
+    return item.text is not None
+
+
+def _same(one: Half | None, other: Half | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool(np.array_equal(one, other))

@@ -1,0 +1,100 @@
+"""What one batch of the recommender changes: collected while it is worked, applied once it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from glowplug.events import Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations
+from glowplug.observe import metrics
+from glowplug.ranking.catalogue import ItemChange
+from glowplug.ranking.counts import Count
+from glowplug.ranking.lists import Trigger
+from glowplug.ranking.roster import Roster
+from glowplug.ranking.tables import stat_key
+from glowplug.ranking.user import Listed, User, to_state
+from glowplug.stream.step import Batch, Outgoing
+
+UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to measure
+
+
+@dataclass(slots=True)
+class Draft:
+    """users: new values, over the roster's. touched: users with events of their own, and why their list is made.
+    waiting: None takes a user out of it. imports: every list is to be made anew, once."""
+
+    batch: Batch
+    roster: Roster
+    users: dict[str, User] = field(default_factory=dict)
+    touched: dict[str, Trigger] = field(default_factory=dict)
+    counts: dict[tuple[int, str], Count] = field(default_factory=dict)
+    matched: Sequence[ItemChange] = ()
+    windows: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, Trigger | None] = field(default_factory=dict)
+    audiences: list[ItemAudience] = field(default_factory=list)
+    events: dict[str, Recommendations] = field(default_factory=dict)
+    stats: list[ItemPrior | Epoch] = field(default_factory=list)
+    stale: int = 0
+    imports: bool = False
+    closed: int = 0
+
+    def user(self, user_id: str) -> User | None:
+        return self.users.get(user_id) or self.roster.get(user_id)
+
+    def touch(self, user: User, trigger: Trigger) -> None:
+        self.users[user.user_id] = user
+        self.touched[user.user_id] = trigger.joined(self.touched.get(user.user_id))
+
+    def delete(self, user: User) -> None:
+        self.users[user.user_id] = user
+        self.touched.pop(user.user_id, None)
+        self.waiting[user.user_id] = None
+
+    def keep(self, user: User, listed: Listed) -> None:
+        """Another raw list behind the same published one."""
+        self.users[user.user_id] = replace(user, listed=listed)
+        self.waiting[user.user_id] = None
+
+    def wait(self, user: User, listed: Listed, trigger: Trigger) -> None:
+        self.users[user.user_id] = replace(user, listed=listed)
+        self.waiting[user.user_id] = trigger
+
+    def publish(self, user: User, listed: Listed, event: Recommendations) -> None:
+        self.users[user.user_id] = replace(user, listed=listed, published=listed.shown)
+        self.events[user.user_id] = event
+        self.waiting[user.user_id] = None
+
+    def close(self, stats: list[ItemPrior | Epoch]) -> None:
+        self.stats = stats
+        self.closed = max(stat.epoch for stat in stats)
+
+    def outgoing(self, encoder: str) -> tuple[Outgoing, ...]:
+        """States, lists, audiences, counts, and an epoch after its priors."""
+        records: list[Outgoing] = []
+        for user_id, user in self.users.items():
+            event = self.events.get(user_id)
+            if event is None and not user.deleted and user_id not in self.touched:
+                continue  # a raw list moved behind the published one: the log need not know
+            records.append(_record("user_states", user_id, to_state(user, encoder, self.batch.now)))
+            if event is not None:
+                records.append(_record("recommendations", user_id, event))
+            elif user.deleted:
+                records.append(Outgoing("recommendations", user_id, None))
+        records += [_record("item_audiences", audience.item_id, audience) for audience in self.audiences]
+        for (partition, item_id), count in self.counts.items():
+            stat = ItemCount(partition=partition, item_id=item_id, count=count.weight, as_of=count.as_of)
+            records.append(_record("item_stats", stat_key(stat), stat))
+        # One partition, so that every reader has all priors of an epoch before the epoch itself.
+        records += [replace(_record("item_stats", stat_key(stat), stat), partition=0) for stat in self.stats]
+        return tuple(records)
+
+    def observe(self) -> None:
+        metrics.stale_inputs.labels("recommender").inc(self.stale)
+        for event in self.events.values():
+            if event.reason not in UNTIMED:
+                delay = (event.generated_at - event.source_event_time).total_seconds()
+                metrics.freshness.labels(event.stage, event.reason).observe(max(0.0, delay))
+
+
+def _record(topic: str, key: str, event: Event) -> Outgoing:
+    return Outgoing(topic, key, event.model_dump_json().encode())

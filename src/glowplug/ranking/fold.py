@@ -1,0 +1,168 @@
+"""From what is known of a user to their side of the inner product: the UserFold seam and its first form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from glowplug.events import Basis
+from glowplug.index.exact import Scores
+from glowplug.ranking.blocks import Layout
+from glowplug.ranking.memory import Memory
+from glowplug.settings import RankingSettings
+from glowplug.vectors import Half
+
+TextOf = Callable[[str], Half | None]  # an item's text vector; None where the item or its text is not known
+POPULAR = Basis(text=0.0, profile=0.0, behaviour=0.0, popularity=1.0)
+EPSILON = 1e-6  # a shorter sum has no direction to speak of: likes and dislikes cancelled out
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One statement of the user and its vector, float16 (text,)."""
+
+    field: str
+    text: str
+    weight: float
+    vector: Half
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is known of a user without behaviour. All vectors are float16 (text,) and of the serving encoder.
+
+    vector: of the sign-up; profile: inferred from it; avoid: what the profile says to keep away from.
+    """
+
+    vector: Half | None = None
+    parts: tuple[Part, ...] = ()
+    profile: Half | None = None
+    avoid: Half | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What one thing adds to the user's text side: `weight` times its vector."""
+
+    kind: Literal["part", "profile", "avoid", "item"]
+    key: int | str  # position among the parts, or the item's id
+    weight: float
+    vector: Half
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The user's side. pulls: what made it, for explanations."""
+
+    vector: Half
+    basis: Basis
+    pulls: tuple[Pull, ...]
+
+
+class UserFold(Protocol):
+    """(what was said, behaviour, items as they are now, epoch) -> vector. Pure: equal inputs give equal bits."""
+
+    def side(self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int) -> Side: ...
+
+
+class DecayedAverages:
+    """Relevance feedback with a prior.
+
+    u = k t + sum_i g_i w_i v_i (liked) - p sum_j g_j |w_j| v_j (disliked), to unit length, where t is the unit
+    vector of what the user said, v the item vectors, w the action weights, and g = 2^(-rank / half_life), the
+    latest interaction having rank 0. This is Rocchio's feedback (Rocchio 1971, in The SMART Retrieval System,
+    ch. 14) with the query counting as k pseudo-observations: the credibility n / (n + k) of Buhlmann (1967, ASTIN
+    Bulletin 4:3), so the text fades as the evidence n = sum g |w| grows. The two priors fade by the same
+    k / (n + k), down to a floor.
+    """
+
+    def __init__(self, settings: RankingSettings) -> None:
+        self._settings = settings
+        # A table, so that a rank has the same bits however long the history around it is.
+        self._decay: Scores = np.exp2(-np.arange(settings.history) / settings.half_life)
+
+    def side(self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int) -> Side:
+        settings = self._settings
+        profile_share = self._profile_share(said)
+        stated = self._stated(said, profile_share)
+        lived, evidence = self._lived(memory, text_of)
+        pulls = stated + lived
+        direction = _unit_sum(pulls)
+        fade = settings.text_strength / (settings.text_strength + evidence)
+        kept = settings.prior_floor + (1 - settings.prior_floor) * fade
+        popularity, freshness = settings.popularity * kept, settings.freshness * kept
+        vector = layout.user(direction, popularity, freshness, epoch)
+        if direction is None:
+            return Side(vector, POPULAR, ())
+        strength = settings.text_strength if stated else 0.0
+        known = 1 / (1 + popularity + freshness)
+        share = known / (strength + evidence)
+        basis = Basis(
+            text=share * strength * (1 - profile_share),
+            profile=share * strength * profile_share,
+            behaviour=share * evidence,
+            popularity=1 - known,
+        )
+        return Side(vector, basis, pulls)
+
+    def _profile_share(self, said: Said) -> float:
+        if said.profile is None:
+            return 0.0
+        return self._settings.profile_share if said.vector is not None else 1.0
+
+    def _stated(self, said: Said, profile_share: float) -> tuple[Pull, ...]:
+        """k t, statement by statement."""
+        strength = self._settings.text_strength
+        pulls: list[Pull] = []
+        if said.vector is not None:
+            # The statements' weighted mean is shorter than their unit vector t: dividing by its length makes up.
+            summed = _weighted_sum([(part.weight, part.vector) for part in said.parts])
+            length = _length(summed)
+            if length > EPSILON:
+                scale = strength * (1 - profile_share) / length
+                pulls = [Pull("part", at, scale * part.weight, part.vector) for at, part in enumerate(said.parts)]
+        if said.profile is not None:
+            pulls.append(Pull("profile", "profile", strength * profile_share, said.profile))
+        if pulls and said.avoid is not None:
+            pulls.append(Pull("avoid", "avoid", -strength * self._settings.dislike_push, said.avoid))
+        return tuple(pulls)
+
+    def _lived(self, memory: Memory, text_of: TextOf) -> tuple[tuple[Pull, ...], float]:
+        """The behaviour's pulls, latest first, and the evidence n."""
+        pulls: list[Pull] = []
+        evidence = 0.0
+        for rank, entry in enumerate(reversed(memory.history)):
+            vector = text_of(entry.item_id)
+            if vector is None or not entry.weight:
+                continue
+            weight = float(self._decay[rank]) * entry.weight
+            evidence += abs(weight)
+            push = 1.0 if weight > 0 else self._settings.dislike_push
+            pulls.append(Pull("item", entry.item_id, weight * push, vector))
+        return tuple(pulls), evidence
+
+
+def _unit_sum(pulls: tuple[Pull, ...]) -> Half | None:
+    """The weighted sum at unit length, float16 (text,)."""
+    total = _weighted_sum([(pull.weight, pull.vector) for pull in pulls])
+    length = _length(total)
+    if length <= EPSILON:
+        return None
+    unit: Half = (total / length).astype(np.float16)
+    return unit
+
+
+def _weighted_sum(terms: list[tuple[float, Half]]) -> Scores:
+    """float64 (text,), added row by row in the order given, so that equal terms give equal bits."""
+    weights = np.array([weight for weight, _ in terms])
+    vectors = np.array([vector for _, vector in terms], dtype=np.float64)
+    total: Scores = (weights[:, None] * vectors).sum(axis=0) if terms else np.zeros(1)
+    return total
+
+
+def _length(vector: Scores) -> float:
+    return math.sqrt(float((vector * vector).sum()))

@@ -1,0 +1,123 @@
+"""From a user to their list, and from a list to its event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from glowplug.events import Basis, Reason, Recommendations, Recommended, Stage
+from glowplug.index.retrieve import Hit, top_k
+from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.explain import explain
+from glowplug.ranking.fold import UserFold
+from glowplug.ranking.priors import Priors
+from glowplug.ranking.user import Listed, User, statements
+from glowplug.settings import RankingSettings
+
+MAX_COVERS = 100  # event ids named by one list: enough for any window, and bounded during imports
+# What a list is said to be for when several things happened at once: the user's own deeds before the items'.
+PRECEDENCE: tuple[Reason, ...] = (
+    "user.created", "user.updated", "interaction", "profile",
+    "item.withdrawn", "item.created", "item.updated", "import", "prior",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why a list is made: covers are ids of input events, event_time that of the oldest."""
+
+    reason: Reason
+    covers: tuple[str, ...]
+    event_time: datetime
+
+    def joined(self, other: Trigger | None) -> Trigger:
+        if other is None:
+            return self
+        return Trigger(
+            min(self.reason, other.reason, key=PRECEDENCE.index),
+            tuple(dict.fromkeys(other.covers + self.covers))[-MAX_COVERS:],
+            min(self.event_time, other.event_time),
+        )
+
+
+class Lists:
+    """Makes lists over the catalogue as it is now."""
+
+    def __init__(self, catalogue: Catalogue, priors: Priors, fold: UserFold, settings: RankingSettings) -> None:
+        self._catalogue = catalogue
+        self._priors = priors
+        self._fold = fold
+        self._settings = settings
+
+    def make(self, user: User) -> Listed:
+        """The user's list from nothing, with the priors of the current epoch."""
+        catalogue, epoch = self._catalogue, self._priors.current.epoch
+        said = statements(user, catalogue.fingerprint)
+        side = self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, epoch)
+        seen, blocked = user.memory.seen, user.blocked
+        raw = top_k(
+            catalogue.index, side.vector, self._settings.raw_size, seen, blocked, excluded=len(seen) + len(blocked)
+        )
+        return Listed(
+            vector=side.vector,
+            raw=raw,
+            shown=self._shown(raw),
+            basis=side.basis,
+            pulls=side.pulls,
+            stage=_stage(side.basis),
+            epoch=epoch,
+        )
+
+    def with_raw(self, listed: Listed, raw: tuple[Hit, ...]) -> Listed:
+        """The same user vector over other items."""
+        return replace(listed, raw=raw, shown=self._shown(raw))
+
+    def _shown(self, raw: Sequence[Hit]) -> tuple[str, ...]:
+        """Policies (diversity, exposure, safety) belong here; today the list is the head of the raw one."""
+        return tuple(hit.item_id for hit in raw[: self._settings.list_size])
+
+    def floor(self, listed: Listed) -> float:
+        """The score that a new item has to reach."""
+        return listed.raw[-1].score if len(listed.raw) >= self._settings.raw_size else float("-inf")
+
+    def event(self, user: User, listed: Listed, trigger: Trigger, now: datetime) -> Recommendations:
+        return Recommendations(
+            user_id=user.user_id,
+            reason=trigger.reason,
+            stage=listed.stage,
+            covers=trigger.covers,
+            basis=listed.basis,
+            items=tuple(self._recommended(user, listed)),
+            encoder=self._catalogue.fingerprint,
+            epoch=listed.epoch,
+            source_event_time=trigger.event_time,
+            generated_at=now,
+        )
+
+    def _recommended(self, user: User, listed: Listed) -> Iterator[Recommended]:
+        columns = self._catalogue.layout.prior(listed.epoch)
+        scores = {hit.item_id: hit.score for hit in listed.raw}
+        rank = 0
+        for item_id in listed.shown:
+            item, row = self._catalogue.get(item_id), self._catalogue.index.row_of(item_id)
+            if item is None or row is None:
+                continue  # withdrawn a moment ago, its matching waits: it must not go out any more
+            rank += 1
+            priors = self._catalogue.index.rows([row])[0, columns]
+            yield Recommended(
+                item_id=item_id,
+                rank=rank,
+                score=scores[item_id],
+                title=item.title,
+                explanation=explain(item, priors, listed.vector[columns], user, listed, self._catalogue.get),
+            )
+
+
+def _stage(basis: Basis) -> Stage:
+    """popular: nothing personal is known. warm: behaviour outweighs what was said. refined: a profile helped."""
+    if not basis.text and not basis.profile and not basis.behaviour:
+        return "popular"
+    if basis.behaviour > basis.text + basis.profile:
+        return "warm"
+    return "refined" if basis.profile else "provisional"

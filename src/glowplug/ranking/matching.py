@@ -1,0 +1,126 @@
+"""Reverse top-k: from changed items to exactly the users whose lists change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from glowplug.events import AudienceMember, Reason
+from glowplug.index.items import item_hash
+from glowplug.index.retrieve import Hit, top_k
+from glowplug.ranking.catalogue import Catalogue, ItemChange
+from glowplug.ranking.lists import Lists, Trigger
+from glowplug.ranking.roster import Roster
+from glowplug.ranking.user import Listed, User
+from glowplug.settings import RankingSettings
+
+REASONS: dict[str, Reason] = {"created": "item.created", "updated": "item.updated", "withdrawn": "item.withdrawn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A user whose raw list, or whose vector, is another now."""
+
+    user: User
+    listed: Listed
+    trigger: Trigger
+
+
+def match(
+    changes: Sequence[ItemChange],
+    roster: Roster,
+    catalogue: Catalogue,
+    lists: Lists,
+    settings: RankingSettings,
+    skip: Collection[str],
+) -> list[Moved]:
+    """Every user whose list differs after `changes`, which the catalogue has applied already.
+
+    A changed item that was on a list, or that bent a user's vector through their history, asks for that list to be
+    made anew. Any other list can only gain: changed items that reach its k-th score are merged in.
+    skip: users whose lists are, or will be, made anew anyway.
+    """
+    causes: defaultdict[str, list[ItemChange]] = defaultdict(list)
+    bent: set[str] = set()
+    for change in changes:
+        for user_id in roster.listed_by(change.item_id):
+            causes[user_id].append(change)
+        if change.moved:
+            for user_id in roster.met_by(change.item_id):
+                causes[user_id].append(change)
+                bent.add(user_id)
+    found: list[Moved] = []
+    for user_id, because in causes.items():
+        user = roster.get(user_id)
+        if user is None or user.listed is None or not user.is_active or user_id in skip:
+            continue
+        listed = lists.make(user) if user_id in bent else _anew(user, user.listed, catalogue, lists, settings)
+        # A bent vector is kept even where the list is the same: the next item is compared with it.
+        if user_id in bent or listed.raw != user.listed.raw:
+            found.append(Moved(user, listed, _trigger(because)))
+    found.extend(_gaining(changes, roster, catalogue, lists, settings, {*skip, *causes}))
+    return found
+
+
+def audience(
+    change: ItemChange, partition: int, roster: Roster, catalogue: Catalogue, n: int
+) -> list[AudienceMember]:
+    """The best users of the partition for the item, without those who met or blocked it."""
+    row = catalogue.index.row_of(change.item_id)
+    if row is None:
+        return []
+    vector = catalogue.index.rows([row])[0]
+    excluded = len(roster.met_by(change.item_id))
+    ranked = roster.shard.audience(vector, partition, n + excluded)
+    wanted = ((user_id, score) for user_id, score in ranked if _may_see(roster.get(user_id), change.item_id))
+    return [AudienceMember(user_id=user_id, score=score) for user_id, score in wanted][:n]
+
+
+def _anew(user: User, listed: Listed, catalogue: Catalogue, lists: Lists, settings: RankingSettings) -> Listed:
+    """The list over the items as they are now, with the vector and the epoch that it has."""
+    seen, blocked = user.memory.seen, user.blocked
+    excluded = len(seen) + len(blocked)
+    return lists.with_raw(listed, top_k(catalogue.index, listed.vector, settings.raw_size, seen, blocked, excluded))
+
+
+def _gaining(
+    changes: Sequence[ItemChange],
+    roster: Roster,
+    catalogue: Catalogue,
+    lists: Lists,
+    settings: RankingSettings,
+    skip: Collection[str],
+) -> list[Moved]:
+    rows = [catalogue.index.row_of(change.item_id) for change in changes]
+    entered = [(change, row) for change, row in zip(changes, rows, strict=True) if row is not None]
+    vectors = catalogue.index.rows([row for _, row in entered])
+    gains: defaultdict[str, list[tuple[ItemChange, float]]] = defaultdict(list)
+    for entry in roster.shard.entering(vectors):
+        change = entered[entry.item][0]
+        if entry.user_id not in skip and _may_see(roster.get(entry.user_id), change.item_id):
+            gains[entry.user_id].append((change, entry.score))
+    found: list[Moved] = []
+    for user_id, gained in gains.items():
+        user = roster.get(user_id)
+        if user is None or user.listed is None:
+            continue
+        new = [Hit(change.item_id, score) for change, score in gained]
+        merged = sorted((*user.listed.raw, *new), key=lambda hit: (-hit.score, hit.item_id.encode()))
+        raw = tuple(merged[: settings.raw_size])
+        if raw != user.listed.raw:
+            kept = {hit.item_id for hit in raw}
+            because = [change for change, _ in gained if change.item_id in kept]
+            found.append(Moved(user, lists.with_raw(user.listed, raw), _trigger(because)))
+    return found
+
+
+def _may_see(user: User | None, item_id: str) -> bool:
+    return user is not None and item_id not in user.blocked and item_hash(item_id) not in user.memory.seen
+
+
+def _trigger(because: Sequence[ItemChange]) -> Trigger:
+    first, *rest = (Trigger(REASONS[c.change], (c.event_id,), c.event_time) for c in because)
+    for trigger in rest:
+        first = trigger.joined(first)
+    return first
