@@ -4,22 +4,24 @@ GlowplugError
 ├── Recoverable            try again: nothing is lost, nothing is decided
 │   ├── BrokerUnavailable
 │   ├── StoreUnavailable   (Redis)
+│   │   └── StoreWiped     it answers, and what was in it is gone: start anew and fill it
 │   └── ModelUnavailable   (the model, not one text, fails)
 ├── Poison                 this one record: to dead letters, and on with the next
-│   ├── MissingKey
+│   ├── MissingKey         the record has no key, or it is empty
 │   ├── KeyMismatch        the record's key is not the id inside
-│   ├── MalformedJson
-│   ├── SchemaViolation
-│   ├── TooLarge
+│   ├── MalformedJson      the bytes are no JSON in UTF-8
+│   ├── SchemaViolation    a field is missing or is not what the schema says
+│   ├── TooLarge           a text or list is over its limit, or the output would be
 │   └── ModelRejected      the model fails on this text and on no other
 └── Fatal                  stop, and say why in one sentence (its exit_code tells scripts)
-    ├── BadSettings
+    ├── BadSettings        a setting has no such name or no such value
     ├── BadTopics          a topic is missing or does not fit
     ├── WrongPartitioner   a key lies on a partition where no default consumer looks for it
-    ├── PortInUse
-    ├── ModelMissing
+    ├── PortInUse          somebody else listens where we would
+    ├── ModelMissing       no model under this name, on this machine or in the hub
     ├── Unreachable        broker or Redis cannot be reached at start
-    ├── TooManyDeadLetters
+    ├── TooManyDeadLetters more records are invalid than the settings allow
+    ├── NotInTime          what was waited for did not happen before its deadline
     └── BadInputFile       a producer's file cannot be read, or a line of it is invalid
 """
 
@@ -43,6 +45,10 @@ class BrokerUnavailable(Recoverable):
 
 
 class StoreUnavailable(Recoverable):
+    pass
+
+
+class StoreWiped(StoreUnavailable):
     pass
 
 
@@ -117,6 +123,10 @@ class Unreachable(Fatal):
 
 class TooManyDeadLetters(Fatal):
     exit_code = 70  # EX_SOFTWARE
+
+
+class NotInTime(Fatal):
+    exit_code = 75  # EX_TEMPFAIL
 
 
 class BadInputFile(Fatal):

@@ -7,9 +7,11 @@ The models generate schemas/*.json; `make check` fails when the two differ (glow
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from glowplug.vectors import Vector
 
@@ -17,12 +19,57 @@ MAX_ID_CHARS = 256  # an id is a Kafka key, a Redis key and a label in logs
 MAX_TITLE_CHARS = 1_000  # ten times a long title
 MAX_TEXT_CHARS = 20_000  # forty times what an encoder of 512 tokens reads
 MAX_LIST = 256  # entries of one list attribute, of interests, of attributes
+MAX_NUMBER = 1e38  # float32, in which models compute, ends at 3.4e38
+MAX_VERSION = 2**53  # beyond it JSON readers that hold numbers as float64 lose the last bit
 
-Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# RFC 3339 with an offset. Years 1000 to 2999 keep arithmetic in UTC away from the ends of the calendar; a leap
+# second has no place in Python's.
+RFC_3339 = (
+    r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9][Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+_rfc_3339 = re.compile(RFC_3339)
+
+
+def _moment(value: object) -> object:
+    """pydantic alone also reads "1732449600" and "2026-11-24 12:00Z", which the schema does not allow."""
+    if not isinstance(value, str):
+        return value
+    if not _rfc_3339.fullmatch(value):
+        raise ValueError("must be RFC 3339 with an offset, such as 2026-11-24T12:00:00Z")
+    return datetime.fromisoformat(value.upper())
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 3.0 is the integer 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _no_control_characters(schema: dict[str, Any]) -> None:
+    """The same condition as `pattern`, without `$`, which some regular expressions let match before a newline."""
+    schema.pop("pattern", None)
+    schema["not"] = {"pattern": "[\\x00-\\x1f\\x7f]"}
+
+
+Id = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_ID_CHARS,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        json_schema_extra=_no_control_characters,
+    ),
+]
+Time = Annotated[
+    AwareDatetime,
+    BeforeValidator(_moment),
+    Field(json_schema_extra={"pattern": RFC_3339, "not": {"pattern": "\\s"}}),
+]
+Version = Annotated[int, Field(ge=0, le=MAX_VERSION), BeforeValidator(_whole)]
 Title = Annotated[str, Field(max_length=MAX_TITLE_CHARS)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 Term = Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARS)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Terms = Annotated[tuple[Term, ...], Field(max_length=MAX_LIST)]
 AttributeValue = Number | Term | Terms
 Attributes = Annotated[dict[Id, AttributeValue], Field(max_length=MAX_LIST)]
@@ -35,21 +82,20 @@ Stage = Literal["popular", "provisional", "refined", "warm"]
 
 
 class Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+    schema_version: ClassVar[int] = 1  # counted up with every released addition; a breaking change is a new `type`
 
 
 class Input(Event):
     """What every event of the product carries."""
 
     event_id: Annotated[Id, Field(description="unique; a repeat of it is recognised and ignored")]
-    event_time: Annotated[AwareDatetime, Field(description="when it happened, RFC 3339 with an offset")]
+    event_time: Annotated[Time, Field(description="when it happened, RFC 3339 with an offset")]
     version: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            le=2**53,
-            description="of the item or user; required where the topic's version mode is 'event'",
-        ),
+        Version | None,
+        Field(description="of the item or user; required where the topic's version mode is 'event'"),
     ] = None
 
 
@@ -67,20 +113,24 @@ class ItemUpsert(Input):
         Attributes, Field(description="typed: a number, a category (text) or a list of texts")
     ] = {}
     available: Annotated[bool, Field(description="false: known, learned from, never recommended")] = True
-    listed_at: Annotated[
-        AwareDatetime | None, Field(description="freshness counts from here, else from event_time")
-    ] = None
+    listed_at: Annotated[Time | None, Field(description="freshness counts from here, else from event_time")] = None
 
 
 class ItemCreated(ItemUpsert):
+    """A new item, and all that is known of it."""
+
     type: Literal["item.created"] = "item.created"
 
 
 class ItemUpdated(ItemUpsert):
+    """The whole item as it is now."""
+
     type: Literal["item.updated"] = "item.updated"
 
 
 class ItemDeleted(Input):
+    """The item is gone for good."""
+
     type: Literal["item.deleted"] = "item.deleted"
     item_id: Id
 
@@ -100,14 +150,20 @@ class UserUpsert(Input):
 
 
 class UserCreated(UserUpsert):
+    """A new user, and all that they said at sign-up."""
+
     type: Literal["user.created"] = "user.created"
 
 
 class UserUpdated(UserUpsert):
+    """The whole user as they are now."""
+
     type: Literal["user.updated"] = "user.updated"
 
 
 class UserDeleted(Input):
+    """The user is gone for good, and what is remembered of them is erased."""
+
     type: Literal["user.deleted"] = "user.deleted"
     user_id: Id
 
@@ -116,11 +172,24 @@ class UserDeleted(Input):
 
 
 class Interaction(Input):
+    """What a user did with an item."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"action": {"const": "rating"}}},
+            "then": {"required": ["value"], "properties": {"value": {"type": "number"}}},
+            "else": {"properties": {"value": {"type": "null"}}},
+        }
+    )
+
     type: Literal["interaction"] = "interaction"
     user_id: Id
     item_id: Id
     action: Action
-    value: Annotated[Number | None, Field(ge=0, le=1, description="of a rating: 0 the worst, 1 the best")] = None
+    value: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | None,
+        Field(description="of a rating, and only of it: 0 the worst, 1 the best"),
+    ] = None
 
     @model_validator(mode="after")
     def _rating_has_a_value(self) -> Interaction:
@@ -145,7 +214,7 @@ class Source(Event):
     offset: Annotated[int, Field(ge=0)]
     version: Annotated[int, Field(ge=0, description="the event's own, or the offset: by the topic's version mode")]
     event_id: str
-    event_time: AwareDatetime
+    event_time: Time
 
 
 class Embedding(Event):
@@ -166,11 +235,11 @@ class ItemVector(Event):
     summary: Annotated[str, Field(description="the first words of the description, for people")] = ""
     attributes: Attributes
     available: bool
-    listed_at: AwareDatetime
+    listed_at: Time
     vector: Annotated[Vector | None, Field(description="null where the item has no text")]
     embedding: Embedding
     source: Source
-    generated_at: AwareDatetime
+    generated_at: Time
 
 
 class UserPart(Event):
@@ -193,7 +262,7 @@ class UserVector(Event):
     blocked_items: tuple[Id, ...]
     embedding: Embedding
     source: Source
-    generated_at: AwareDatetime
+    generated_at: Time
 
 
 class Evidence(Event):
@@ -228,7 +297,7 @@ class UserProfile(Event):
     avoid_vector: Vector | None = None
     embedding: Embedding | None = None
     source: Source
-    generated_at: AwareDatetime
+    generated_at: Time
 
 
 class HistoryEntry(Event):
@@ -236,7 +305,7 @@ class HistoryEntry(Event):
     action: Action
     value: float | None = None
     event_id: Annotated[str, Field(description="64-bit hash, hexadecimal")]
-    event_time: AwareDatetime
+    event_time: Time
 
 
 class Scored(Event):
@@ -265,7 +334,7 @@ class UserState(Event):
     encoder: str = ""
     epoch: Annotated[int, Field(ge=0, description="of the priors that the list was scored with")] = 0
     version: Annotated[int | None, Field(description="of the user event folded in")] = None
-    updated_at: AwareDatetime
+    updated_at: Time
 
 
 class ItemCount(Event):
@@ -275,7 +344,7 @@ class ItemCount(Event):
     partition: Annotated[int, Field(ge=0)]
     item_id: Id
     count: Annotated[float, Field(ge=0, description="decayed weight of positive interactions")]
-    as_of: Annotated[AwareDatetime, Field(description="the event time that `count` is decayed to")]
+    as_of: Annotated[Time, Field(description="the event time that `count` is decayed to")]
 
 
 class ItemPrior(Event):
@@ -292,7 +361,7 @@ class Epoch(Event):
 
     type: Literal["epoch"] = "epoch"
     epoch: Annotated[int, Field(ge=1)]
-    as_of: Annotated[AwareDatetime, Field(description="freshness is counted up to here")]
+    as_of: Annotated[Time, Field(description="freshness is counted up to here")]
     interactions: Annotated[float, Field(ge=0, description="weight of all interactions counted")]
 
 
@@ -333,8 +402,8 @@ class Recommendations(Event):
     items: tuple[Recommended, ...]
     encoder: str
     epoch: Annotated[int, Field(ge=0)]
-    source_event_time: Annotated[AwareDatetime, Field(description="of the oldest event covered")]
-    generated_at: AwareDatetime
+    source_event_time: Annotated[Time, Field(description="of the oldest event covered")]
+    generated_at: Time
 
 
 class AudienceMember(Event):
@@ -352,8 +421,8 @@ class ItemAudience(Event):
     users_in_partition: Annotated[int, Field(ge=0)]
     encoder: str
     covers: tuple[str, ...]
-    source_event_time: AwareDatetime
-    generated_at: AwareDatetime
+    source_event_time: Time
+    generated_at: Time
 
 
 INPUTS: tuple[type[Event], ...] = (

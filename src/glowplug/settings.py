@@ -7,26 +7,36 @@ environment, so that a typing mistake never silently leaves a default in force.
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from glowplug.errors import BadSettings, shown
+from glowplug.observe.redact import without_secrets
+from glowplug.setting_faults import fault_line, misnamed_variable
 
 PREFIX = "GLOWPLUG_"
 FILE_VARIABLE = "GLOWPLUG_CONFIG"  # names the TOML file; without it ./glowplug.toml is read where it exists
 NOT_SETTINGS = frozenset({FILE_VARIABLE, "GLOWPLUG_KILL_AT"})  # the latter only for fault tests
+Weighted = Literal["view", "click", "like", "dislike", "purchase", "skip"]  # a rating brings its own weight
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """What str() and repr() show, and so whatever logs a section: no passwords."""
+        return [(name, without_secrets(value, name or "")) for name, value in super().__repr_args__()]
 
 
 class TopicNames(Section):
@@ -65,6 +75,9 @@ class KafkaSettings(Section):
     partitions: int = Field(0, ge=0, description="of created topics; 0: as in topics.toml")
     properties: dict[str, str] = Field(
         default={}, description="librdkafka properties for every client (security.protocol, sasl.*, ssl.*, …)"
+    )
+    builtin: bool = Field(
+        False, description="the broker is librdkafka's built-in one; `glowplug up` sets it for what it starts"
     )
     topics: TopicNames = TopicNames()
 
@@ -122,7 +135,7 @@ class EncoderSettings(Section):
 class AttributeDeclaration(Section):
     """What an attribute means."""
 
-    type: Literal["number", "category", "list"]
+    type: Literal["number", "category", "list"] = Field(description="what the attribute's values are")
     meaning: str = Field("", description="in words; the template uses it as the label")
     scale: float | None = Field(None, gt=0, description="numbers: a difference of this size is a notable one")
 
@@ -134,8 +147,10 @@ class DomainSettings(Section):
         "{title}\n{description}\n{attributes}",
         description="fields: title, description, attributes (all of them), or attributes.NAME",
     )
-    item_attributes: dict[str, AttributeDeclaration] = {}
-    user_attributes: dict[str, AttributeDeclaration] = {}
+    item_attributes: dict[str, AttributeDeclaration] = Field(
+        default={}, description="type and meaning of each attribute of items, by its name"
+    )
+    user_attributes: dict[str, AttributeDeclaration] = Field(default={}, description="the same for users")
 
 
 class RankingSettings(Section):
@@ -175,7 +190,9 @@ class ObserveSettings(Section):
 
     host: str = Field("127.0.0.1", description="where /metrics and /health listen")
     port: int = Field(9_464, ge=0, le=65_535, description="0: any free port")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
     log_json: bool = Field(False, description="one JSON object a line")
 
 
@@ -211,13 +228,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
-        file = os.environ.get(FILE_VARIABLE)
-        path = Path(file) if file else Path("glowplug.toml")
+        path = Path(_file_name())
         if path.is_file():
             sources.append(TomlConfigSettingsSource(settings_cls, path))
-        elif file:
-            raise BadSettings(f"{FILE_VARIABLE} names {shown(file)}, which is no file")
+        elif os.environ.get(FILE_VARIABLE):
+            raise BadSettings(f"{FILE_VARIABLE} names {shown(str(path))}, which is no file")
         return tuple(sources)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [(name, without_secrets(value, name or "")) for name, value in super().__repr_args__()]
 
     def domain(self, name: str) -> DomainSettings:
         return self.domains.get(name) or self.domains.get("default") or DomainSettings()
@@ -228,33 +247,32 @@ def load(**overrides: Any) -> Settings:
 
     Raises BadSettings: one line for each unknown name or unfit value.
     """
-    _refuse_unknown_variables()
+    unknown_variable = misnamed_variable(os.environ, Settings, PREFIX, NOT_SETTINGS)
+    if unknown_variable:
+        raise BadSettings(unknown_variable)
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}, not {shown(e['input'])}" for e in error.errors()]
-        raise BadSettings("settings: " + "; ".join(lines)) from error
+        # `from None`: the chained error would carry every value, passwords included, into tracebacks.
+        raise BadSettings(
+            "settings: " + "; ".join(fault_line(fault, Settings) for fault in error.errors())
+        ) from None
+    except SettingsError as error:
+        raise BadSettings(f"settings: {error}: a table in the environment is one JSON object") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"settings: {shown(_file_name())} is no valid TOML: {error}") from None
     if settings.ranking.raw_size < settings.ranking.list_size:
         raise BadSettings(
             f"ranking.raw_size ({settings.ranking.raw_size}) must be at least "
             f"ranking.list_size ({settings.ranking.list_size})"
         )
+    unknown = sorted(set(settings.ranking.actions) - set(get_args(Weighted)))
+    if unknown:
+        raise BadSettings(
+            f"ranking.actions: {unknown[0]} has no weight to set; {', '.join(get_args(Weighted))} have"
+        )
     return settings
 
 
-def _refuse_unknown_variables() -> None:
-    """pydantic-settings ignores variables that it does not know; we do not."""
-    for name in os.environ:
-        if not name.upper().startswith(PREFIX) or name.upper() in NOT_SETTINGS:
-            continue
-        section, *rest = name.upper().removeprefix(PREFIX).lower().split("__")
-        field = Settings.model_fields.get(section)
-        model = field.annotation if field else None
-        known = field is not None and (
-            not rest
-            or not isinstance(model, type)
-            or not issubclass(model, BaseModel)
-            or rest[0] in model.model_fields
-        )
-        if not known:
-            raise BadSettings(f"the environment variable {name} names no setting (`glowplug settings` lists them)")
+def _file_name() -> str:
+    return os.environ.get(FILE_VARIABLE) or "glowplug.toml"

@@ -17,8 +17,8 @@ from glowplug.ranking.priors import Priors
 from glowplug.settings import RankingSettings
 from glowplug.stream.decode import Tombstone, decode
 from glowplug.stream.step import Record
+from glowplug.stream.versions import EVENT_ID_HEADER, EVENT_TIME_HEADER
 
-EVENT_ID_HEADER, EVENT_TIME_HEADER = "glowplug-event-id", "glowplug-event-time"  # of a tombstone
 log = logging.getLogger(__name__)
 _item: TypeAdapter[ItemVector] = TypeAdapter(ItemVector)
 _stat: TypeAdapter[ItemCount | ItemPrior | Epoch] = TypeAdapter(

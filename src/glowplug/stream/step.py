@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from glowplug.errors import Poison
 
@@ -35,13 +35,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record to produce. Without `partition`, murmur2 of the key decides, as in the Java client."""
+    """A record to produce. Without `partition`, murmur2 of the key decides, as in the Java client.
+
+    cause: the input that it comes from. Where the record is larger than `stream.max_record_bytes`, that input
+           becomes a dead letter instead; without a cause the consumer stops.
+    """
 
     topic: str
     key: str
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+    cause: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,8 @@ class Step(Protocol[Changes]):
     """One consumer group's work.
 
     name:     suffix of the group id, label in metrics, name of its kill points.
-    inputs:   logical topics that the group shares out by partition.
+    inputs:   logical topics that the group shares out by partition. A step with `restores` keeps state by partition
+              number: it gets the same numbers of all inputs. One without may have inputs that differ in number.
     tables:   logical topics read whole by every instance: 'tail' for ever, 'assign' up to the end whenever
               partitions are assigned (an embedder reads its own output so, for versions and content hashes).
     restores: logical topics read for the assigned partition numbers only, before their first record:
@@ -139,4 +145,14 @@ class Step(Protocol[Changes]):
 
     def due(self) -> float | None:
         """Monotonic time at which the step wants a batch even without records; None: never."""
+        ...
+
+
+@runtime_checkable
+class Rewinding(Protocol):
+    """A step whose state lies in a store that can be lost: then the log is read again."""
+
+    def from_beginning(self, topic: str, partition: int) -> bool:
+        """Asked at the assignment of `partition` of the logical `topic`: read it from its beginning, whatever was
+        committed. Raises StoreUnavailable: asked again."""
         ...

@@ -1,0 +1,73 @@
+"""users → user-vectors: what a user wrote, picked and is, each statement as a vector and all of them as one.
+
+`python -m consumers.user_embedder`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import TypeAdapter
+
+from glowplug.events import Embedding, UserDeleted, UserEvent, UserPart, UserUpsert, UserVector
+from glowplug.inference.encoder import TextEncoder, load
+from glowplug.settings import Settings
+from glowplug.stream.decode import Tombstone, decode
+from glowplug.stream.main import run_alone
+from glowplug.stream.step import Record
+from glowplug.text.embedder import Embedder
+from glowplug.text.hashes import content_hash
+from glowplug.text.plan import Decoded, Made
+from glowplug.text.statements import Statement, user_statements, weighted_mean
+from glowplug.vectors import pack, unpack
+
+EVENTS: TypeAdapter[UserEvent] = TypeAdapter(UserEvent)
+
+
+class UserEmbedder(Embedder[UserUpsert]):
+    def __init__(self, settings: Settings, encoder: TextEncoder) -> None:
+        super().__init__(settings, encoder, name="user_embedder", reads="users", writes="user_vectors", kind="user")
+        self._statements = user_statements(settings)
+
+    def decode(self, record: Record) -> Decoded[UserUpsert] | Tombstone:
+        event = decode(record, EVENTS, lambda event: event.user_id)
+        if isinstance(event, Tombstone):
+            return event
+        return Decoded(event.user_id, event, None if isinstance(event, UserDeleted) else event)
+
+    def state(self, upsert: UserUpsert) -> tuple[str, tuple[Statement, ...]]:
+        statements = self._statements.get(upsert.domain) or self._statements["default"]
+        return statements.hash, statements.of(upsert)
+
+    def output(self, made: Made[UserUpsert]) -> UserVector:
+        mean = weighted_mean(made.vectors, [statement.weight for statement in made.statements])
+        return UserVector(
+            user_id=made.upsert.user_id,
+            domain=made.upsert.domain,
+            vector=None if mean is None else pack(mean),
+            parts=tuple(
+                UserPart(field=said.field, text=said.text, weight=said.weight, vector=pack(vector))
+                for said, vector in zip(made.statements, made.vectors, strict=True)
+            ),
+            blocked_items=made.upsert.blocked_items,
+            embedding=made.embedding,
+            source=made.source,
+            generated_at=made.now,
+        )
+
+    def recall(self, value: bytes) -> tuple[int, Embedding, Mapping[str, bytes], None]:
+        user = UserVector.model_validate_json(value)
+        vectors = {content_hash([part.text]): unpack(part.vector).tobytes() for part in user.parts}
+        return user.source.version, user.embedding, vectors, None
+
+
+def make(settings: Settings, encoder: TextEncoder) -> UserEmbedder:
+    return UserEmbedder(settings, encoder)
+
+
+def main() -> None:
+    run_alone(lambda settings: make(settings, load(settings.encoder)))
+
+
+if __name__ == "__main__":
+    main()

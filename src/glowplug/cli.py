@@ -1,0 +1,209 @@
+"""`glowplug …`: each command loads only what it needs, and ends with one sentence where something is wrong."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glowplug import __version__
+from glowplug.errors import BadSettings, Fatal, Recoverable, shown
+
+if TYPE_CHECKING:
+    from glowplug.settings import Settings
+
+TRY_AGAIN = 75  # EX_TEMPFAIL: the same command can succeed later
+NOTHING_FOUND = 1
+
+app = typer.Typer(
+    name="glowplug",
+    help="Ends the cold start of recommenders: events in, recommendations out, within seconds.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich takes longer to load than all the rest of --help
+    pretty_exceptions_enable=False,  # they print local variables, and those hold people's texts
+)
+data = typer.Typer(help="Public data sets as events.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+
+
+class Broker(StrEnum):
+    builtin = "builtin"
+    apache = "apache"
+
+
+Servers = Annotated[str | None, typer.Option(help="host:port,… of your Kafka")]
+RedisUrl = Annotated[str | None, typer.Option(help="redis://… or rediss://… of your Redis")]
+Model = Annotated[str | None, typer.Option(help="small, minilm, a hub id or a folder")]
+Port = Annotated[int | None, typer.Option(help="of /metrics and /health; 0: any free one", min=0, max=65_535)]
+
+
+@app.command()
+def up(
+    broker: Annotated[
+        Broker | None, typer.Option(help="start this one; default: builtin where no address is set")
+    ] = None,
+    bootstrap_servers: Servers = None,
+    redis_url: RedisUrl = None,
+    model: Model = None,
+    port: Port = None,
+) -> None:
+    """Start everything on this machine, or on your Kafka and Redis, until Ctrl-C."""
+    if broker is not None and bootstrap_servers is not None:
+        raise BadSettings("--broker starts a broker, --bootstrap-servers names yours: give one of the two")
+    settings = _settings(bootstrap_servers, redis_url, model, port)
+    run: Callable[..., int | None] = importlib.import_module("glowplug.up").run
+    raise typer.Exit(run(settings, broker=broker.value if broker else None) or 0)
+
+
+@app.command()
+def topics(
+    check: Annotated[bool, typer.Option("--check", help="create nothing, only say what does not fit")] = False,
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Create the topics that are missing, and refuse what does not fit."""
+    settings = _settings(bootstrap_servers)
+    from glowplug.cli_views import print_topics
+    from glowplug.stream.admin import ensure_topics
+
+    print_topics(ensure_topics(settings, create=not check).actions)
+
+
+@app.command()
+def consume(name: Annotated[str, typer.Argument(help="item_embedder, user_embedder, recommender, …")]) -> None:
+    """Run one consumer alone, as `python -m consumers.NAME` does."""
+    known = consumer_names()
+    if name.replace("-", "_") not in known:
+        raise BadSettings(f"there is no consumer {shown(name)}; there are {', '.join(known)}")
+    _settings()  # bad ones are refused before a model is loaded
+    run_alone: Callable[[], object] = importlib.import_module(f"consumers.{name.replace('-', '_')}").main
+    run_alone()
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def publish(context: typer.Context) -> None:
+    """Send events (JSON Lines) to the input topics; `glowplug publish --help` tells more."""
+    from producers.publish import main as publish_main
+
+    raise typer.Exit(publish_main(list(context.args)))
+
+
+@data.command("ml-100k")
+def ml_100k(
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="a folder of RecBole atomic files; default: the copy in the recbole wheel"),
+    ] = None,
+    target: Annotated[Path, typer.Option("--to", help="where the events go")] = Path("ml-100k"),
+) -> None:
+    """MovieLens 100K: 943 users, 1,682 films, 100,000 ratings."""
+    from glowplug.data.ml100k import fetch
+
+    done = fetch(target, source)
+    typer.echo(
+        f"{done.items:,} items, {done.users:,} users and {done.interactions:,} interactions; publish them so:"
+    )
+    for file in done.files:
+        typer.echo(f"  glowplug publish {file}")
+
+
+@app.command()
+def settings(
+    changed: Annotated[bool, typer.Option("--changed", help="only what is not as by default")] = False,
+) -> None:
+    """Print every setting: value in force, default, environment name, meaning. Secrets are masked."""
+    in_force = _settings()
+    from glowplug.cli_views import print_settings
+
+    print_settings(in_force, only_changed=changed)
+
+
+@app.command()
+def recs(
+    user: Annotated[str, typer.Argument(metavar="USER", help="a user id")],
+    redis_url: RedisUrl = None,
+) -> None:
+    """Print a user's current list from Redis, and why each item is on it."""
+    in_force = _settings(redis_url=redis_url)
+    from glowplug.cli_views import print_recommendations
+    from glowplug.serving.view import RedisView
+
+    redis = in_force.redis
+    with RedisView(redis.url, key_prefix=redis.key_prefix, timeout_s=redis.timeout_s) as view:
+        found = view.recommendations(user)
+    if found is None:
+        typer.echo(f"there is no list for user {shown(user)} (yet)", err=True)
+        raise typer.Exit(NOTHING_FOUND)
+    print_recommendations(found)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"glowplug {__version__}")
+
+
+def consumer_names() -> tuple[str, ...]:
+    """The consumers that can run alone; their code is not loaded."""
+    import consumers
+
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(consumers.__path__)))
+
+
+def main() -> None:
+    """The console script. A Fatal or Recoverable is one sentence on stderr and an exit code, no traceback."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit status of `glowplug ARGUMENTS`."""
+    try:
+        app(args=arguments, prog_name="glowplug")
+    except Fatal as error:
+        return _say(error, error.exit_code)
+    except Recoverable as error:
+        return _say(error, TRY_AGAIN)
+    except SystemExit as end:  # typer ends with one, also after Ctrl-C (130) and wrong usage (2)
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def _say(error: Exception, code: int) -> int:
+    from glowplug.observe.redact import redacted
+
+    sys.stderr.write(f"glowplug: {redacted(str(error))}\n")
+    return code
+
+
+def _settings(
+    bootstrap_servers: str | None = None,
+    redis_url: str | None = None,
+    model: str | None = None,
+    port: int | None = None,
+) -> Settings:
+    """The settings in force under these options, and logs as they say."""
+    from glowplug.observe.logs import configure
+    from glowplug.settings import load
+
+    options: dict[str, dict[str, Any]] = {
+        "kafka": {"bootstrap_servers": bootstrap_servers},
+        "redis": {"url": redis_url},
+        "encoder": {"model": model},
+        "observe": {"port": port},
+    }
+    given = {
+        section: {name: value for name, value in fields.items() if value is not None}
+        for section, fields in options.items()
+    }
+    loaded = load(**{section: fields for section, fields in given.items() if fields})
+    configure(loaded.observe)
+    return loaded

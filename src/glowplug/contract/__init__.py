@@ -1,0 +1,1 @@
+"""The contract as files: schemas/*.json and docs/reference/, generated from the code and checked against it."""

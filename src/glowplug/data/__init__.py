@@ -1,0 +1,1 @@
+"""Public data sets as events of the contract."""

@@ -1,0 +1,1 @@
+"""The main job, in front of a viewer: `python -m glowplug.demo`."""

@@ -1,0 +1,226 @@
+"""What the viewer sees: from events to rich renderables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Group, JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, Recommended, UserUpsert
+from glowplug.settings import Settings
+
+SHOWN = 8  # rows of a list: more scroll the sentence above them off a small screen
+GONE = 5  # titles named of what left a list
+TITLE_WIDTH = 36  # with WHY_WIDTH and the narrow columns just under 100 columns
+WHY_WIDTH = 34
+WHY_CELLS = 2 * WHY_WIDTH - 8  # two lines, and some room for where they break
+LANGUAGES = {
+    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
+    "hi": "Hindi", "ja": "Japanese", "pt": "Portuguese", "zh": "Chinese",
+}  # fmt: skip
+Catalogue = Mapping[str, ItemUpsert]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of a list beside the list before. was: the rank there, None where it is new."""
+
+    item_id: str
+    rank: int
+    was: int | None
+
+    @property
+    def arrow(self) -> Text:
+        if self.was is None:
+            return Text("★ new", style="bold green")
+        if self.was > self.rank:
+            return Text(f"▲ {self.was - self.rank}", style="green")
+        if self.was < self.rank:
+            return Text(f"▼ {self.rank - self.was}", style="red")
+        return Text("=", style="dim")
+
+
+def moves(before: Sequence[str], after: Sequence[str]) -> list[Move]:
+    """Each item of `after`, with its rank in `before`; ranks count from 1."""
+    was = {item_id: rank for rank, item_id in enumerate(before, start=1)}
+    return [Move(item_id, rank, was.get(item_id)) for rank, item_id in enumerate(after, start=1)]
+
+
+def why(item: Recommended) -> str:
+    """The explanation, cut to two lines of its column."""
+    text = item.explanation.text
+    return text if cell_len(text) <= WHY_CELLS else f"{set_cell_size(text, WHY_CELLS).rstrip()}…"
+
+
+def language(item: ItemUpsert | None) -> str:
+    """The code in the item's attributes, empty where it has none."""
+    return str(item.attributes.get("language", "")) if item else ""
+
+
+def mix(recommendations: Recommendations, catalogue: Catalogue, first: int) -> str:
+    """Of the first items, how many are in which language: `5 Chinese, 2 English, 1 French`."""
+    counts: dict[str, int] = {}
+    for item in recommendations.items[:first]:
+        code = language(catalogue.get(item.item_id))
+        counts[code] = counts.get(code, 0) + 1
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{count} {LANGUAGES.get(code, code or 'unknown')}" for code, count in ranked)
+
+
+def opening() -> RenderableType:
+    return Panel(
+        Text.assemble(
+            ("Glowplug", "bold"), ": the part that lets a cold engine start.\n"
+            "Everything below runs on this machine: a broker, Redis, a language model that reads a hundred "
+            "languages, and the consumers between them. Nothing is downloaded, nothing stays.",
+        ),
+        box=box.HEAVY, border_style="blue",
+    )  # fmt: skip
+
+
+def running(settings: Settings, fingerprint: str, consumers: Sequence[str], limits: str) -> RenderableType:
+    """Where everything is, and what the broker is not."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("  Kafka", Text.assemble(settings.kafka.bootstrap_servers, "  ", (limits, "dim")))
+    table.add_row("  Redis", settings.redis.url)
+    table.add_row("  model", f"{settings.encoder.model} ({fingerprint})")
+    table.add_row("  consumers", ", ".join(consumers))
+    return Group(table, Text())
+
+
+def loaded(items: int, users: int, interactions: int, seconds: float) -> RenderableType:
+    return note(
+        (f"{items} items in nine languages, {users} users and {interactions:,} interactions", "bold"),
+        f" went in and were worked off in {seconds:.1f} s.",
+    )
+
+
+def closing() -> RenderableType:
+    return Text("\nEverything is stopped. `make demo KEEP=1` keeps it up for events of your own.", style="bold")
+
+
+def list_table(recommendations: Recommendations, catalogue: Catalogue) -> RenderableType:
+    table = _table("#", "title", "domain", "lang", "score", "why")
+    for item in recommendations.items[:SHOWN]:
+        known = catalogue.get(item.item_id)
+        table.add_row(
+            str(item.rank), Text(item.title), known.domain if known else "", language(known),
+            f"{item.score:.3f}", Text(why(item)),
+        )  # fmt: skip
+    return Padding(table, (0, 0, 0, 2))
+
+
+def moved_table(
+    before: Sequence[str], after: Recommendations, catalogue: Catalogue, rows: int = SHOWN
+) -> RenderableType:
+    """The first rows of the list after, each with how far it moved since `before`, item ids by rank."""
+    table = _table("#", "moved", "title", "lang", "score", "why")
+    ids = [item.item_id for item in after.items]
+    for item, move in zip(after.items[:rows], moves(before, ids), strict=False):
+        table.add_row(
+            str(item.rank), move.arrow, Text(item.title), language(catalogue.get(item.item_id)),
+            f"{item.score:.3f}", Text(why(item)),
+        )  # fmt: skip
+    gone = [catalogue[item_id].title for item_id in before if item_id not in set(ids)][:GONE]
+    left = Text(f"off the list: {', '.join(gone)}", style="dim") if gone else Text()
+    return Padding(Group(table, left), (0, 0, 0, 2))
+
+
+def audience_table(
+    members: Iterable[tuple[UserUpsert | None, str, float]], entered: Mapping[str, int]
+) -> RenderableType:
+    """members: (the user, their id, score), best first. entered: rank of the item in a user's new list, by id."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("user", no_wrap=True)
+    table.add_column("says of themselves", width=58)
+    table.add_column("score", justify="right")
+    table.add_column("on their list", justify="right")
+    for user, user_id, score in members:
+        rank = entered.get(user_id)
+        table.add_row(user_id, Text(said(user)), f"{score:.3f}", f"now {rank}." if rank else "—")
+    return Padding(table, (0, 0, 0, 2))
+
+
+def said(user: UserUpsert | None) -> str:
+    """What is known of a user, in their words."""
+    if user is None:
+        return ""
+    return (
+        user.text or ", ".join(user.interests) or ", ".join(f"{k} {_plain(v)}" for k, v in user.attributes.items())
+    )
+
+
+def event_panel(event: Event, what: str) -> RenderableType:
+    """The event that is about to be sent, as people read it."""
+    lines = [Text(what, style="bold")]
+    if isinstance(event, UserUpsert):
+        lines.append(Text(f"“{event.text}”", style="italic"))
+        lines.append(Text(f"interests: {', '.join(event.interests)}", style="cyan"))
+    elif isinstance(event, ItemUpsert):
+        lines.append(Text(f"“{event.title}. {event.description}”", style="italic"))
+        lines.append(Text(", ".join(f"{k} {_plain(v)}" for k, v in event.attributes.items()), style="cyan"))
+    return Panel(Group(*lines), box=box.ROUNDED, border_style="cyan", padding=(0, 1))
+
+
+def deed_line(event: Interaction, catalogue: Catalogue, published_ms: float) -> RenderableType:
+    done = {"click": "clicks", "like": "likes", "purchase": "buys", "dislike": "dislikes"}.get(
+        event.action, event.action
+    )
+    item = catalogue[event.item_id]
+    return note(
+        "Ada ", (done, "bold"), f" “{item.title}” ({item.domain}): a new list after ",
+        (f"{published_ms:.0f} ms", "bold green"),
+    )  # fmt: skip
+
+
+def heading(number: int, title: str) -> RenderableType:
+    return Group(Text(), Text(f"{number}  {title}", style="bold white on blue"), Text())
+
+
+def timing(recommendations: Recommendations, published_ms: float, visible_ms: float) -> RenderableType:
+    """How fast: event time to the record read back from the topic, and to the list read back from Redis."""
+    basis = recommendations.basis
+    shares = {
+        "their words": basis.text,
+        "profile": basis.profile,
+        "behaviour": basis.behaviour,
+        "popularity": basis.popularity,
+    }
+    rests = ", ".join(f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005)
+    return note(
+        (f"{published_ms:.0f} ms", "bold green"), " after the event the list is on its topic, ",
+        (f"{visible_ms:.0f} ms", "bold green"), " in Redis.\n",
+        (f"stage {recommendations.stage}, reason {recommendations.reason}; rests on {rests}", "dim"),
+    )  # fmt: skip
+
+
+def note(*parts: str | tuple[str, str]) -> RenderableType:
+    return Padding(Text.assemble(*parts), (0, 0, 0, 2))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in columns:
+        if name == "title":
+            table.add_column(name, width=TITLE_WIDTH, no_wrap=True, overflow="ellipsis")
+        elif name == "why":
+            table.add_column(name, width=WHY_WIDTH)
+        else:
+            side: JustifyMethod = "right" if name in ("#", "score") else "left"
+            table.add_column(name, no_wrap=True, min_width=len(name), justify=side)
+    return table
+
+
+def _plain(value: float | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else value

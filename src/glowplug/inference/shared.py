@@ -1,0 +1,91 @@
+"""One encoder for all consumers of a process: turns by forward pass, users first, and a memory for short texts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowplug.inference.encoder import Kind, StagedEncoder, Vectors
+from glowplug.inference.turnstile import Turnstile
+from glowplug.observe import metrics
+
+MEMO_CHARS = 64  # interests and categories come again and again; sentences that people write do not
+# Passes of users in a row before one of items goes between: a sign-up needs one or two.
+PATIENCE = 8
+RANKS: dict[Kind, int] = {"user": 0, "item": 1}
+
+
+class SharedEncoder:
+    """Safe to call from many threads.
+
+    Tokenising and finishing run beside other threads' passes; the pass itself belongs to one thread at a time,
+    and a caller waits at most for the pass in progress before its own kind's turn comes.
+    """
+
+    def __init__(self, encoder: StagedEncoder, memo: int) -> None:
+        """memo: short user texts whose vectors are kept (least recently used go first); 0: none."""
+        self._encoder = encoder
+        self._turnstile = Turnstile(PATIENCE)
+        self._memo = Memo(memo)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._encoder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        return self._encoder.dim
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        if kind == "item":
+            return self._compute(texts, kind)
+        known = self._memo.known(texts)
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        if missing:
+            fresh = dict(zip(missing, self._compute(missing, kind), strict=True))
+            self._memo.remember(fresh)
+            known |= fresh
+        metrics.inference_saved.labels(kind).inc(len(texts) - len(missing))
+        return np.stack([known[text] for text in texts]) if texts else np.empty((0, self.dim), np.float32)
+
+    def _compute(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        out = np.empty((len(texts), self.dim), dtype=np.float32)
+        for batch in self._encoder.tokenise(texts, kind):
+            with self._turnstile.turn(RANKS[kind]):
+                started = time.perf_counter()
+                pooled = self._encoder.forward(batch)
+                metrics.inference_seconds.labels(kind).observe(time.perf_counter() - started)
+            metrics.inference_texts.labels(kind).inc(len(batch.rows))
+            out[list(batch.rows)] = self._encoder.finish(pooled, kind)
+        return out
+
+
+class Memo:
+    """The last `size` short texts with their vectors."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+
+    def known(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        with self._lock:
+            found = {text: self._vectors[text] for text in texts if text in self._vectors}
+            for text in found:
+                self._vectors.move_to_end(text)
+            return found
+
+    def remember(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        """Keeps the short ones. A vector that is not finite is a failure, not knowledge."""
+        with self._lock:
+            for text, vector in vectors.items():
+                if len(text) <= MEMO_CHARS and np.isfinite(vector).all():
+                    self._vectors[text] = vector.copy()  # a row would keep its whole batch alive
+                    self._vectors.move_to_end(text)
+            while len(self._vectors) > self._size:
+                self._vectors.popitem(last=False)

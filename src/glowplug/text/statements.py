@@ -1,0 +1,83 @@
+"""Users to statements (what they wrote, each interest, their attributes), and statements to one vector. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowplug.events import MAX_TITLE_CHARS, UserUpsert
+from glowplug.settings import DomainSettings, Settings
+from glowplug.text import attributes
+from glowplug.text.clean import clean, clean_line, passages
+from glowplug.text.hashes import template_hash
+
+STATING = 1  # raise it when the same event and settings come to give other statements
+TEXT_WEIGHT = 1.0  # what people write of themselves, however long
+INTERESTS_WEIGHT = 1.0  # all of them together: twenty ticked boxes say no more than a paragraph
+ATTRIBUTES_WEIGHT = 0.3  # country or age narrow a taste down far less than words about it
+PASSAGE_CHARS = MAX_TITLE_CHARS  # what one part of the contract holds, and about what an encoder reads at once
+MOST_PASSAGES = 8  # of one field: some pages
+
+Field = Literal["text", "interests", "attributes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """field: of the event. weight: its share in the user's vector, before normalisation."""
+
+    field: Field
+    text: str
+    weight: float
+
+
+class Statements:
+    """One domain's way from a user to statements. hash: of everything in the settings that decides them."""
+
+    def __init__(self, settings: DomainSettings) -> None:
+        self._declarations = settings.user_attributes
+        declared = {name: {"type": one.type, "meaning": one.meaning} for name, one in self._declarations.items()}
+        weights = (TEXT_WEIGHT, INTERESTS_WEIGHT, ATTRIBUTES_WEIGHT)
+        self.hash = template_hash(STATING, "user", weights, PASSAGE_CHARS, MOST_PASSAGES, declared)
+
+    def of(self, user: UserUpsert) -> tuple[Statement, ...]:
+        """In the order text, interests, attributes; none where the user said nothing.
+
+        Raises SchemaViolation (attribute types).
+        """
+        attributes.check(user.attributes, self._declarations)
+        lines = (clean_line(interest)[:PASSAGE_CHARS].rstrip() for interest in user.interests)
+        interests = tuple(dict.fromkeys(line for line in lines if line))
+        return (
+            *_passages("text", clean(user.text), TEXT_WEIGHT),
+            *(Statement("interests", text, INTERESTS_WEIGHT / len(interests)) for text in interests),
+            *_passages("attributes", attributes.lines(user.attributes, self._declarations), ATTRIBUTES_WEIGHT),
+        )
+
+
+def user_statements(settings: Settings) -> Mapping[str, Statements]:
+    """By domain, 'default' among them."""
+    domains = {"default": settings.domain("default"), **settings.domains}
+    return {name: Statements(domain) for name, domain in domains.items()}
+
+
+def weighted_mean(vectors: Sequence[NDArray[np.float16]], weights: Sequence[float]) -> NDArray[np.float64] | None:
+    """float64 (dim,) of unit length, from float16 (dim,) rows; None without any, or where they cancel out.
+
+    float64 over float16 rows, so that a vector taken from memory and one just computed give the same user.
+    """
+    if not vectors:
+        return None
+    mean = np.asarray(weights, dtype=np.float64) @ np.stack(vectors).astype(np.float64)
+    norm = float(np.linalg.norm(mean))
+    return mean / norm if norm > 0 else None
+
+
+def _passages(field: Field, text: str, weight: float) -> list[Statement]:
+    """A long text in passages that share its weight by their length: a short tail is no second statement."""
+    pieces = passages(text, PASSAGE_CHARS, MOST_PASSAGES)
+    whole = sum(map(len, pieces))
+    return [Statement(field, piece, weight * len(piece) / whole) for piece in pieces]

@@ -1,0 +1,154 @@
+"""Consumers that share one encoder: turns, users first, and the memory for short texts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from prometheus_client import REGISTRY
+
+from glowplug.inference.encoder import Kind, TokenBatch, Vectors
+from glowplug.inference.fake import BATCH, FakeEncoder
+from glowplug.inference.shared import MEMO_CHARS, SharedEncoder
+from glowplug.inference.turnstile import Turnstile
+from tests.support.waiting import wait_until
+
+DEADLINE_S = 10.0
+
+
+class Gated(FakeEncoder):
+    """Its first pass waits until it is told to go on; `passes` says in which order kinds came through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.go_on = threading.Event(), threading.Event()
+        self.passes: list[tuple[Kind, int]] = []
+        self.inside = 0
+
+    def forward(self, batch: TokenBatch) -> Vectors:
+        self.inside += 1
+        assert self.inside == 1, "two passes at once"
+        self.passes.append((batch.kind, len(batch.rows)))
+        self.started.set()
+        assert self.go_on.wait(DEADLINE_S)
+        self.inside -= 1
+        return super().forward(batch)
+
+
+def started(target: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=target)
+    thread.start()
+    return thread
+
+
+def saved(kind: Kind) -> float:
+    return REGISTRY.get_sample_value("glowplug_inference_saved_total", {"kind": kind}) or 0.0
+
+
+def test_a_user_goes_before_the_waiting_batches_of_items() -> None:
+    inner = Gated()
+    shared = SharedEncoder(inner, memo=0)
+    items = [f"item {at}" for at in range(3 * BATCH)]
+    threads = [started(lambda: shared.encode(items, "item"))]
+    assert inner.started.wait(DEADLINE_S)
+    threads.append(started(lambda: shared.encode(["another import"], "item")))
+    wait_until(lambda: shared._turnstile.waiting() == 1, DEADLINE_S, "the second caller waits")
+    threads.append(started(lambda: shared.encode(["I like jazz"], "user")))
+    wait_until(lambda: shared._turnstile.waiting() == 2, DEADLINE_S, "the user waits")
+    inner.go_on.set()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert [kind for kind, _rows in inner.passes[:3]] == ["item", "user", "item"]
+    assert inner.passes[2] == ("item", 1)  # the other caller's, not the next of the long import
+    assert len(inner.passes) == 5
+
+
+def test_an_endless_stream_of_users_does_not_stop_the_items() -> None:
+    turnstile, order = Turnstile(patience=2), list[str]()
+
+    def take(rank: int, name: str) -> None:
+        with turnstile.turn(rank):
+            order.append(name)
+
+    with turnstile.turn(0):
+        threads = []
+        for at, (rank, name) in enumerate([(1, "item"), *((0, f"user {n}") for n in range(4))]):
+            threads.append(started(lambda rank=rank, name=name: take(rank, name)))  # type: ignore[misc]  # bound now
+            wait_until(lambda at=at: turnstile.waiting() == at + 1, DEADLINE_S, "it stands in line")  # type: ignore[misc]
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert order == ["user 0", "user 1", "item", "user 2", "user 3"]
+
+
+def test_a_pass_that_raises_lets_the_next_one_in() -> None:
+    shared = SharedEncoder(FakeEncoder(fails_on="BOOM"), memo=0)
+    for _ in range(2):
+        try:
+            shared.encode(["BOOM"], "item")
+        except RuntimeError:
+            continue
+    assert shared.encode(["fine"], "item").shape == (1, shared.dim)
+
+
+def test_a_short_text_of_a_user_is_encoded_once() -> None:
+    inner = FakeEncoder()
+    shared = SharedEncoder(inner, memo=100)
+    before = saved("user")
+    first, again = shared.encode(["jazz", "hiking"], "user"), shared.encode(["hiking", "jazz", "jazz"], "user")
+    assert inner.encoded == 2
+    assert saved("user") - before == 3
+    np.testing.assert_array_equal(again, first[[1, 0, 0]])
+
+
+def test_the_memo_keeps_the_most_recently_used() -> None:
+    inner = FakeEncoder()
+    shared = SharedEncoder(inner, memo=2)
+    for text in ("a", "b", "a", "c", "a"):  # c drives b out, not a
+        shared.encode([text], "user")
+    assert inner.encoded == 3
+    shared.encode(["b"], "user")
+    assert inner.encoded == 4
+
+
+def test_long_texts_and_items_are_not_remembered() -> None:
+    inner = FakeEncoder()
+    shared = SharedEncoder(inner, memo=100)
+    long = "x" * (MEMO_CHARS + 1)
+    for _ in range(2):
+        shared.encode([long], "user")
+        shared.encode(["short"], "item")
+    assert inner.encoded == 4
+
+
+def test_a_vector_that_is_not_finite_is_not_remembered() -> None:
+    inner = FakeEncoder(nan_on="bad")
+    shared = SharedEncoder(inner, memo=100)
+    for _ in range(2):
+        assert np.isnan(shared.encode(["bad"], "user")).all()
+    assert inner.encoded == 2
+
+
+def test_what_a_caller_does_to_its_vectors_does_not_reach_the_memo() -> None:
+    shared = SharedEncoder(FakeEncoder(), memo=100)
+    first = shared.encode(["jazz"], "user")
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(shared.encode(["jazz"], "user"), kept)
+
+
+def test_many_threads_get_what_one_would() -> None:
+    shared, plain = SharedEncoder(FakeEncoder(), memo=50), FakeEncoder()
+    texts = [f"text {at % 70}" for at in range(200)]
+    expected = {kind: plain.encode(texts, kind) for kind in ("item", "user")}  # type: ignore[arg-type]  # two Kinds
+    wrong: list[str] = []
+
+    def work(kind: Kind) -> None:
+        for _ in range(5):
+            if not np.array_equal(shared.encode(texts, kind), expected[kind]):
+                wrong.append(kind)
+
+    threads = [started(lambda kind=kind: work(kind)) for kind in ("item", "user") * 3]  # type: ignore[misc]  # bound now
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert wrong == []
