@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from glowplug.events import Embedding, ItemDeleted, ItemEvent, ItemUpsert, ItemVector
 from glowplug.inference.encoder import TextEncoder, load
+from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone, decode
 from glowplug.stream.main import run_alone
@@ -75,7 +76,7 @@ def make(settings: Settings, encoder: TextEncoder) -> ItemEmbedder:
 
 
 def main() -> None:
-    run_alone(lambda settings: make(settings, load(settings.encoder)))
+    run_alone(lambda settings: make(settings, SharedEncoder(load(settings.encoder), settings.encoder.memo)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from glowplug.events import Embedding, UserDeleted, UserEvent, UserPart, UserUpsert, UserVector
 from glowplug.inference.encoder import TextEncoder, load
+from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone, decode
 from glowplug.stream.main import run_alone
@@ -66,7 +67,7 @@ def make(settings: Settings, encoder: TextEncoder) -> UserEmbedder:
 
 
 def main() -> None:
-    run_alone(lambda settings: make(settings, load(settings.encoder)))
+    run_alone(lambda settings: make(settings, SharedEncoder(load(settings.encoder), settings.encoder.memo)))
 
 
 if __name__ == "__main__":

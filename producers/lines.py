@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from glowplug.errors import shown
+from glowplug.errors import BadInputFile, shown
 from glowplug.events import INPUTS, Event, event_type
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors put it before the first line
@@ -54,6 +57,20 @@ class BadLine:
 
     def __str__(self) -> str:
         return f"line {self.number}: {self.problem}"
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """The file, or stdin for `-`. Raises BadInputFile."""
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115  closed below, where its own errors are not taken for these
+    except OSError as error:
+        raise BadInputFile(f"{shown(name)}: {error.strerror}: name a readable file, or - for stdin") from error
+    with stream:
+        yield stream
 
 
 def lines_of(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:

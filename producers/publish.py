@@ -6,6 +6,7 @@ python -m producers.publish events.jsonl --bootstrap-servers localhost:9092
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from rich.console import Console
@@ -22,12 +23,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from glowplug.embedded.pacing import gate_for
 from glowplug.errors import BadInputFile, BadTopics, BrokerUnavailable, Fatal, Recoverable, Unreachable, shown
 from glowplug.settings import Settings, load
-from glowplug.stream.clients import producer_config
-from producers.lines import BadLine, Line, lines_of, parse
+from glowplug.stream.clients import log, producer_config
+from producers.lines import BadLine, Line, lines_of, opened, parse
 
 CONNECT_S = 10.0  # a broker that is up answers in milliseconds; one that starts, in a few seconds
 FLUSH_S = 60.0  # librdkafka's own delivery timeout is five minutes: too long to look at a bar that stands still
 SHOWN_BAD_LINES = 20  # a file of the wrong format is all bad lines
+UP = "127.0.0.1:9092"  # where `glowplug up` listens unless told otherwise
 TEMPFAIL = 75  # EX_TEMPFAIL: the same command can succeed later
 
 OnError = Literal["stop", "skip"]
@@ -166,16 +168,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, highlight=False)
     try:
-        overrides = {"bootstrap_servers": options.bootstrap_servers} if options.bootstrap_servers else {}
-        settings = load(**({"kafka": overrides} if overrides else {}))
-        with _opened(options.file) as stream, _bar(errors, options.file) as advance:
+        settings = _settings(options.bootstrap_servers)
+        with _one_sentence(), opened(options.file) as stream, _bar(errors, options.file) as advance:
             report = publish(
                 lines_of(stream, settings.stream.max_record_bytes),
                 settings,
                 topic=options.topic,
                 on_error=options.on_error,
                 rate=options.rate,
-                gate=gate_for(settings) if settings.kafka.bootstrap_servers else None,
+                gate=gate_for(settings),
                 advance=advance,
             )
     except Fatal as error:
@@ -194,10 +195,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _settings(bootstrap_servers: str | None) -> Settings:
+    """Those in force; without any broker named, the one that `glowplug up` starts."""
+    settings = load()
+    servers = bootstrap_servers or settings.kafka.bootstrap_servers or UP
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": servers})})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m producers.publish", description=__doc__.splitlines()[0])
     parser.add_argument("file", help="JSON Lines, one event a line (schemas/*.json); - reads stdin")
-    parser.add_argument("--bootstrap-servers", help="host:port,… instead of kafka.bootstrap_servers")
+    parser.add_argument("--bootstrap-servers", help=f"host:port,…; default: kafka.bootstrap_servers, else {UP}")
     parser.add_argument("--topic", help="send every line to this topic; default: the one that its type names")
     parser.add_argument(
         "--on-error", choices=("stop", "skip"), default="stop", help="at an invalid line (default: stop)"
@@ -214,16 +222,14 @@ def _positive(text: str) -> float:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
+def _one_sentence() -> Iterator[None]:
+    """librdkafka would log every attempt to connect; what matters of it is in the error that we print."""
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
-        stream = Path(name).open("rb")  # noqa: SIM115  closed below, where its own errors are not taken for these
-    except OSError as error:
-        raise BadInputFile(f"{shown(name)}: {error.strerror}: name a readable file, or - for stdin") from error
-    with stream:
-        yield stream
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager

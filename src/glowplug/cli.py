@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TRY_AGAIN = 75  # EX_TEMPFAIL: the same command can succeed later
 NOTHING_FOUND = 1
+KAFKA_PORT = 9_092  # where clients look for a broker and for Redis when they are told nothing
+REDIS_PORT = 6_379
 
 app = typer.Typer(
     name="glowplug",
@@ -53,13 +55,19 @@ def up(
     redis_url: RedisUrl = None,
     model: Model = None,
     port: Port = None,
+    kafka_port: Annotated[int, typer.Option(help="of a broker started here; 0: any free one")] = KAFKA_PORT,
+    redis_port: Annotated[int, typer.Option(help="of a Redis started here; 0: any free one")] = REDIS_PORT,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="where --broker apache keeps its log; default: a temporary folder")
+    ] = None,
 ) -> None:
     """Start everything on this machine, or on your Kafka and Redis, until Ctrl-C."""
     if broker is not None and bootstrap_servers is not None:
         raise BadSettings("--broker starts a broker, --bootstrap-servers names yours: give one of the two")
     settings = _settings(bootstrap_servers, redis_url, model, port)
-    run: Callable[..., int | None] = importlib.import_module("glowplug.up").run
-    raise typer.Exit(run(settings, broker=broker.value if broker else None) or 0)
+    run: Callable[..., None] = importlib.import_module("glowplug.up").run
+    started = broker.value if broker else None
+    run(settings, broker=started, kafka_port=kafka_port, redis_port=redis_port, data_dir=data_dir)
 
 
 @app.command()

@@ -162,15 +162,21 @@ class RankingSettings(Section):
     history: int = Field(50, ge=1, le=1_000, description="interactions remembered per user")
     seen: int = Field(10_000, ge=1, description="items never shown again, per user; beyond it the oldest return")
     half_life: float = Field(15.0, gt=0, description="interactions after which one counts half")
-    text_strength: float = Field(3.0, gt=0, description="evidence at which behaviour weighs as much as the text")
+    text_strength: float = Field(
+        3.0, gt=0, description="interactions that a sign-up text of the user weighs as much as"
+    )
+    certainty: float = Field(
+        2.0, gt=0, description="evidence at which the personal side reaches half its full length"
+    )
     profile_share: float = Field(0.5, ge=0, le=1, description="of the inferred profile within the text side")
     dislike_push: float = Field(0.35, ge=0, description="weight of what is disliked against what is liked")
-    popularity: float = Field(0.15, ge=0, le=1, description="weight of popularity for a user with no evidence")
-    freshness: float = Field(0.08, ge=0, le=1, description="weight of freshness for a user with no evidence")
-    prior_floor: float = Field(0.3, ge=0, le=1, description="share of both that stays with much evidence")
+    popularity: float = Field(
+        0.4, ge=0, le=1, description="weight of popularity beside a personal side of length 0 to 1"
+    )
+    freshness: float = Field(0.1, ge=0, le=1, description="weight of freshness, likewise")
     freshness_days: float = Field(14.0, gt=0, description="age at which freshness is 1/e")
     popularity_days: float = Field(30.0, gt=0, description="half-life of an interaction in the popularity")
-    popularity_full: float = Field(10_000.0, gt=1, description="decayed interactions at which popularity is 1")
+    popularity_full: float = Field(1_000.0, gt=1, description="decayed interactions at which popularity is 1")
     epoch_growth: float = Field(
         0.25, gt=0, description="a new epoch of priors when interactions grew by this share"
     )

@@ -19,10 +19,8 @@ from glowplug.embedded.stack import Broker, Stack
 from glowplug.observe.redact import redacted
 from glowplug.settings import Settings
 
-__all__ = ["KAFKA_PORT", "REDIS_PORT", "Broker", "Stack", "banner", "run", "usage"]
+__all__ = ["Broker", "Stack", "banner", "run", "usage"]
 
-KAFKA_PORT = 9_092  # where clients look for a broker and for Redis when they are told nothing
-REDIS_PORT = 6_379
 CHECK_S = 1.0  # a server that ended by itself is noticed within this time
 
 EVENT = '{"type":"user.created","event_id":"1","event_time":"2026-01-01T00:00:00Z","user_id":"ada","text":"hiking"}'
@@ -32,8 +30,8 @@ def run(
     settings: Settings,
     *,
     broker: Broker | None = None,
-    kafka_port: int = KAFKA_PORT,
-    redis_port: int = REDIS_PORT,
+    kafka_port: int = 0,
+    redis_port: int = 0,
     data_dir: Path | None = None,
     console: Console | None = None,
 ) -> None:

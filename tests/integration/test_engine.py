@@ -20,7 +20,7 @@ from glowplug.errors import (
 )
 from glowplug.serving.memory_store import MemoryStore
 from glowplug.stream.step import Batch, Outgoing, StoreWrite
-from tests.support.counting import Counting, Running, expected
+from tests.support.counting import Counting, Counts, Running, expected
 from tests.support.engine import Bench
 from tests.support.kafka import produce, producing, send
 from tests.support.waiting import wait_until
@@ -292,6 +292,26 @@ def test_an_outage_of_the_store_delays_the_batch_and_computes_it_once(bench: Ben
 
     assert store.get("k") == {"count": b"2"}
     assert sum(len(batch.records) for batch in step.batches) == 2
+
+
+def test_a_wiped_store_is_filled_again_from_the_beginning_of_the_log(bench: Bench) -> None:
+    class Refilling(Counting):
+        def from_beginning(self, topic: str, partition: int) -> bool:
+            return not store.has_begun((topic, partition))
+
+        def apply(self, changes: Counts) -> None:
+            super().apply(changes)
+            store.begin(("interactions", number) for number in self.numbers)
+
+    store = MemoryStore()
+    step = Refilling()
+    step.restores = {}
+    bench.send((f"k{n}", n) for n in range(20))
+    with Running(step, bench.settings(), store):
+        counted(step, 20)
+        store.wipe()
+        bench.send([("k0", 20)])
+        wait_until(lambda: all(store.get(f"k{n}") for n in range(20)), PATIENCE_S, "not all is back")
 
 
 def test_a_stop_finishes_the_batch_in_flight(bench: Bench) -> None:

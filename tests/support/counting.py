@@ -117,6 +117,7 @@ class Running:
         self.step = step
         self.worker = Worker(step, settings, context=context(), store=store)
         self.failure: BaseException | None = None
+        self._is_joined = False
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
 
     def __enter__(self) -> Running:
@@ -126,14 +127,20 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.worker.stop()
-        self.join()
+        if self._thread.is_alive():
+            self.worker.stop()
+            self._end()
+        assert self.failure is None or self._is_joined, self.failure
 
     def wait_ready(self) -> None:
         assert self.worker.ready.wait(30), f"not ready within 30 s: {self.failure}"
 
     def join(self) -> None:
-        """Wait for the end of `run`, which somebody else brings about."""
+        """Wait for the end of `run`, which somebody else brings about; the test then looks at `failure`."""
+        self._is_joined = True
+        self._end()
+
+    def _end(self) -> None:
         self._thread.join(30)
         assert not self._thread.is_alive(), "the worker does not end within 30 s"
 

@@ -29,13 +29,9 @@ def test_exactly_the_poison_texts_are_rejected(is_poison: list[bool], failure: s
     texts = [f"text {at} {'BOOM' if bad else ''}" for at, bad in enumerate(is_poison)]
     outcomes = encode_each(encoder, texts, "item")
     assert [isinstance(outcome, ModelRejected) for outcome in outcomes] == is_poison
-    good = [text for text, bad in zip(texts, is_poison, strict=True) if not bad]
-    vectors = [outcome for outcome in outcomes if not isinstance(outcome, ModelRejected)]
-    np.testing.assert_array_equal(np.array(vectors).reshape(len(good), -1), _expected(good))
-
-
-def _expected(texts: list[str]) -> Vectors:
-    return FakeEncoder().encode(texts, "item").reshape(len(texts), -1)
+    for text, outcome in zip(texts, outcomes, strict=True):
+        if not isinstance(outcome, ModelRejected):
+            np.testing.assert_array_equal(outcome, FakeEncoder().encode([text], "item")[0])
 
 
 def test_a_batch_without_poison_costs_one_call() -> None:
@@ -69,7 +65,7 @@ def test_a_broken_model_is_noticed_before_every_text_was_tried() -> None:
 
 def test_an_error_of_ours_passes_through() -> None:
     class Unreachable(FakeEncoder):
-        def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+        def finish(self, _pooled: Vectors, _kind: Kind) -> Vectors:
             raise ModelUnavailable("the endpoint is down")
 
     with pytest.raises(ModelUnavailable, match="the endpoint is down"):

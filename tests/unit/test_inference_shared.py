@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from prometheus_client import REGISTRY
 
-from glowplug.inference.encoder import Kind, TokenBatch, Vectors
+from glowplug.inference.encoder import KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
 from glowplug.inference.shared import MEMO_CHARS, SharedEncoder
 from glowplug.inference.turnstile import Turnstile
@@ -42,6 +43,10 @@ def started(target: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def stands(turnstile: Turnstile, count: int) -> bool:
+    return turnstile.waiting() == count
+
+
 def saved(kind: Kind) -> float:
     return REGISTRY.get_sample_value("glowplug_inference_saved_total", {"kind": kind}) or 0.0
 
@@ -53,9 +58,9 @@ def test_a_user_goes_before_the_waiting_batches_of_items() -> None:
     threads = [started(lambda: shared.encode(items, "item"))]
     assert inner.started.wait(DEADLINE_S)
     threads.append(started(lambda: shared.encode(["another import"], "item")))
-    wait_until(lambda: shared._turnstile.waiting() == 1, DEADLINE_S, "the second caller waits")
+    wait_until(partial(stands, shared._turnstile, 1), DEADLINE_S, "the second caller waits")
     threads.append(started(lambda: shared.encode(["I like jazz"], "user")))
-    wait_until(lambda: shared._turnstile.waiting() == 2, DEADLINE_S, "the user waits")
+    wait_until(partial(stands, shared._turnstile, 2), DEADLINE_S, "the user waits")
     inner.go_on.set()
     for thread in threads:
         thread.join(DEADLINE_S)
@@ -74,8 +79,8 @@ def test_an_endless_stream_of_users_does_not_stop_the_items() -> None:
     with turnstile.turn(0):
         threads = []
         for at, (rank, name) in enumerate([(1, "item"), *((0, f"user {n}") for n in range(4))]):
-            threads.append(started(lambda rank=rank, name=name: take(rank, name)))  # type: ignore[misc]  # bound now
-            wait_until(lambda at=at: turnstile.waiting() == at + 1, DEADLINE_S, "it stands in line")  # type: ignore[misc]
+            threads.append(started(partial(take, rank, name)))
+            wait_until(partial(stands, turnstile, at + 1), DEADLINE_S, "it stands in line")
     for thread in threads:
         thread.join(DEADLINE_S)
     assert order == ["user 0", "user 1", "item", "user 2", "user 3"]
@@ -140,15 +145,15 @@ def test_what_a_caller_does_to_its_vectors_does_not_reach_the_memo() -> None:
 def test_many_threads_get_what_one_would() -> None:
     shared, plain = SharedEncoder(FakeEncoder(), memo=50), FakeEncoder()
     texts = [f"text {at % 70}" for at in range(200)]
-    expected = {kind: plain.encode(texts, kind) for kind in ("item", "user")}  # type: ignore[arg-type]  # two Kinds
-    wrong: list[str] = []
+    expected: dict[Kind, Vectors] = {kind: plain.encode(texts, kind) for kind in KINDS}
+    results: list[tuple[Kind, Vectors]] = []
 
     def work(kind: Kind) -> None:
-        for _ in range(5):
-            if not np.array_equal(shared.encode(texts, kind), expected[kind]):
-                wrong.append(kind)
+        results.extend((kind, shared.encode(texts, kind)) for _ in range(5))
 
-    threads = [started(lambda kind=kind: work(kind)) for kind in ("item", "user") * 3]  # type: ignore[misc]  # bound now
+    threads = [started(partial(work, kind)) for kind in KINDS * 3]
     for thread in threads:
         thread.join(DEADLINE_S)
-    assert wrong == []
+    assert len(results) == 30
+    for kind, vectors in results:
+        np.testing.assert_array_equal(vectors, expected[kind])

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
+from rich.text import Text
 
 from glowplug.demo import keep, pages
 from glowplug.demo.loading import load_catalogue
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         play(console, is_kept=options.keep)
     except GlowplugError as error:
-        console.print(f"[bold red]demo:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("demo:", "bold red"), f" {error}"), soft_wrap=True)
         return error.exit_code if isinstance(error, Fatal) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -65,7 +66,7 @@ def play(console: Console, *, is_kept: bool) -> None:
         if is_kept:
             with contextlib.suppress(KeyboardInterrupt):
                 keep.stay(stack, outside, console)
-    console.print(pages.closing())
+    console.print(pages.closing(was_kept=is_kept))
 
 
 def own_settings() -> Settings:

@@ -17,6 +17,7 @@ from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, Rec
 from glowplug.settings import Settings
 
 SHOWN = 8  # rows of a list: more scroll the sentence above them off a small screen
+SAID_WIDTH = 56  # of an audience's words, likewise
 GONE = 5  # titles named of what left a list
 TITLE_WIDTH = 36  # with WHY_WIDTH and the narrow columns just under 100 columns
 WHY_WIDTH = 34
@@ -104,8 +105,9 @@ def loaded(items: int, users: int, interactions: int, seconds: float) -> Rendera
     )
 
 
-def closing() -> RenderableType:
-    return Text("\nEverything is stopped. `make demo KEEP=1` keeps it up for events of your own.", style="bold")
+def closing(*, was_kept: bool) -> RenderableType:
+    more = "" if was_kept else " `make demo KEEP=1` keeps it up for events of your own."
+    return Text(f"\nEverything is stopped, nothing is left.{more}", style="bold")
 
 
 def list_table(recommendations: Recommendations, catalogue: Catalogue) -> RenderableType:
@@ -141,9 +143,9 @@ def audience_table(
     """members: (the user, their id, score), best first. entered: rank of the item in a user's new list, by id."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("user", no_wrap=True)
-    table.add_column("says of themselves", width=58)
-    table.add_column("score", justify="right")
-    table.add_column("on their list", justify="right")
+    table.add_column("says of themselves", max_width=SAID_WIDTH)
+    table.add_column("score", justify="right", min_width=len("0.000"))
+    table.add_column("on their list", justify="right", min_width=len("on their list"))
     for user, user_id, score in members:
         rank = entered.get(user_id)
         table.add_row(user_id, Text(said(user)), f"{score:.3f}", f"now {rank}." if rank else "—")
@@ -211,12 +213,14 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for name in columns:
         if name == "title":
-            table.add_column(name, width=TITLE_WIDTH, no_wrap=True, overflow="ellipsis")
+            table.add_column(
+                name, min_width=TITLE_WIDTH - 10, max_width=TITLE_WIDTH, no_wrap=True, overflow="ellipsis"
+            )
         elif name == "why":
-            table.add_column(name, width=WHY_WIDTH)
+            table.add_column(name, max_width=WHY_WIDTH)
         else:
             side: JustifyMethod = "right" if name in ("#", "score") else "left"
-            table.add_column(name, no_wrap=True, min_width=len(name), justify=side)
+            table.add_column(name, no_wrap=True, min_width=max(2, len(name)), justify=side)
     return table
 
 

@@ -19,6 +19,7 @@ from glowplug.embedded.kafka_builtin import PARTITIONS, BuiltinBroker
 from glowplug.embedded.redis_server import RedisServer
 from glowplug.errors import BadSettings, Unreachable
 from glowplug.inference.encoder import TextEncoder
+from glowplug.inference.threads import wait_passively
 from glowplug.observe.health import Health
 from glowplug.observe.server import serve
 from glowplug.serving.store import Store
@@ -105,6 +106,7 @@ class Stack:
 
     def start(self, stopping: threading.Event | None = None) -> None:
         """Returns when all consumers have their partitions, restored; earlier when `stopping` is set."""
+        wait_passively()
         try:
             self._start_servers()
             topics = ensure_topics(self.settings)

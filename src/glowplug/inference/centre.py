@@ -1,7 +1,8 @@
 """Centring: what all texts have in common, and what only tells languages apart, is taken out of a model's vectors.
 
 The mean: Mu & Viswanath, "All-but-the-Top" (ICLR 2018). The language directions: Xie et al., "Discovering Low-rank
-Subspaces for Language-agnostic Multilingual Representations" (EMNLP 2022). Measured in docs/decisions.
+Subspaces for Language-agnostic Multilingual Representations" (EMNLP 2022). Measured in
+docs/decisions/0006-encoder-centring.md.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from glowplug.inference.cache import cache_folder, made_once
 from glowplug.inference.encoder import KINDS, Kind, Vectors, unit
 from glowplug.settings import EncoderSettings
 
-# Mean cosine of unrelated texts from which on a model is centred: e5-small has .8, MiniLM .1.
+# Mean cosine of unrelated texts from which on a model is centred: e5-small has .8, MiniLM .2.
 ANISOTROPIC = 0.5
 DIMS_PER_DIRECTION = (
     20  # at most a twentieth of the dimensions: the seventeen of e5-small, never all of a small model

@@ -60,6 +60,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._spaces: Counter[str] = Counter()
+        self._values: Counter[tuple[str, str]] = Counter()
         self.fingerprint = ""
         self.latest = BEGINNING  # greatest listed_at so far
         self.layout = Layout(0)
@@ -115,6 +116,10 @@ class Catalogue:
         self.index.remove(item_id)
         return ItemChange(item_id, "withdrawn", earlier.text is not None, event_id, event_time)
 
+    def share(self, name: str, value: str) -> float:
+        """Of all items, those with this value of this category or list attribute."""
+        return self._values[name, value] / max(1, len(self._items))
+
     @property
     def outgrown(self) -> bool:
         """Most items now carry vectors of another encoder than the one that serves."""
@@ -159,6 +164,10 @@ class Catalogue:
             self._count(item, 1)
 
     def _count(self, item: Item, by: int) -> None:
+        for value in terms(item.attributes):
+            self._values[value] += by
+            if not self._values[value]:
+                del self._values[value]
         if _has(item):
             self._spaces[item.fingerprint] += by
             if not self._spaces[item.fingerprint]:
@@ -169,6 +178,17 @@ class Catalogue:
         most = max(self._spaces.values())
         tied = [space for space, count in self._spaces.items() if count == most]
         return self.fingerprint if self.fingerprint in tied else max(tied)
+
+
+def terms(attributes: Attributes) -> list[tuple[str, str]]:
+    """(name, value) of categories and list entries, in the attributes' order."""
+    found: list[tuple[str, str]] = []
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            found.append((name, value))
+        elif isinstance(value, tuple):
+            found.extend((name, term) for term in dict.fromkeys(value))
+    return found
 
 
 def _has(item: Item) -> bool:

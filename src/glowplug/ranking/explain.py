@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from glowplug.events import Action, Explanation, UserPart
-from glowplug.ranking.catalogue import Item
+from glowplug.ranking.catalogue import Catalogue, Item, terms
 from glowplug.ranking.fold import Pull
 from glowplug.ranking.user import Listed, User
 from glowplug.vectors import Half
 
+COMMON = 0.25  # what a quarter of all items have in common explains nothing
 QUOTE_CHARS = 60  # of the user's own words: enough to recognise the statement
 DONE: dict[Action, str] = {
     "view": "viewed",
@@ -24,19 +23,18 @@ LABELS = {"interests": "your interest", "attributes": "your profile"}
 
 
 def explain(
-    item: Item, priors: Half, weights: Half, user: User, listed: Listed, get: Callable[[str], Item | None]
+    item: Item, priors: Half, weights: Half, user: User, listed: Listed, catalogue: Catalogue
 ) -> Explanation:
     """The explanation of the largest share of the score.
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
-    get: the item by id, for titles of what the user liked.
     """
     said, lived = _contributions(item, listed.pulls)
     popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
     # Said and lived shares are compared as sums, as they count in the score; one statement or item then speaks for
     # each. Priors are asked last: a weak match is still more telling than "popular".
     if lived and sum(share for share, _ in lived) >= sum(share for share, _ in said):
-        return _like_the_item(item, max(lived, key=lambda one: one[0])[1], user, get)
+        return _like_the_item(item, max(lived, key=lambda one: one[0])[1], user, catalogue)
     if said:
         return _as_was_said(item, max(said, key=lambda one: one[0])[1], user)
     if popular > fresh:
@@ -81,18 +79,18 @@ def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:
     )
 
 
-def _like_the_item(item: Item, pull: Pull, user: User, get: Callable[[str], Item | None]) -> Explanation:
+def _like_the_item(item: Item, pull: Pull, user: User, catalogue: Catalogue) -> Explanation:
     liked_id = str(pull.key)
-    liked = get(liked_id)
+    liked = catalogue.get(liked_id)
     liking: Action = "like"
     action = next((entry.action for entry in reversed(user.memory.history) if entry.item_id == liked_id), liking)
     title = _quoted(liked.title if liked and liked.title else liked_id)
-    shared = _shared(item, liked) if liked else ""
+    shared = _shared(item, liked, catalogue) if liked else None
     text = f"similar to “{title}”, which you {DONE.get(action, 'liked')}"
     return Explanation(
         kind="liked_item",
-        text=f"{text} ({shared})" if shared else text,
-        field=shared.split(":")[0] if shared else "item",
+        text=f"{text} ({shared[0]}: {shared[1]})" if shared else text,
+        field=shared[0] if shared else "item",
         value=title,
         item_id=liked_id,
     )
@@ -101,24 +99,15 @@ def _like_the_item(item: Item, pull: Pull, user: User, get: Callable[[str], Item
 def _attribute_named(item: Item, words: str) -> str:
     """The item's attribute that has `words` as its value or among its values."""
     sought = words.casefold()
-    for name, value in item.attributes.items():
-        values = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
-        if sought in (one.casefold() for one in values):
-            return name
-    return ""
+    return next((name for name, value in terms(item.attributes) if value.casefold() == sought), "")
 
 
-def _shared(one: Item, other: Item) -> str:
-    """`name: value` of the first categorical value that both items have."""
-    for name, value in one.attributes.items():
-        theirs = other.attributes.get(name)
-        if isinstance(value, str) and value == theirs:
-            return f"{name}: {value}"
-        if isinstance(value, tuple) and isinstance(theirs, tuple):
-            common = [term for term in value if term in theirs]
-            if common:
-                return f"{name}: {common[0]}"
-    return ""
+def _shared(one: Item, other: Item, catalogue: Catalogue) -> tuple[str, str] | None:
+    """Name and value of the rarest attribute that both items have, if it is rare at all."""
+    theirs = set(terms(other.attributes))
+    common = [term for term in terms(one.attributes) if term in theirs]
+    rarest = min(common, key=lambda term: catalogue.share(*term), default=None)
+    return rarest if rarest is not None and catalogue.share(*rarest) < COMMON else None
 
 
 def _quoted(text: str) -> str:

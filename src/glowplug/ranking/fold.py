@@ -70,14 +70,17 @@ class UserFold(Protocol):
 
 
 class DecayedAverages:
-    """Relevance feedback with a prior.
+    """Relevance feedback that is only as loud as it is certain.
 
-    u = k t + sum_i g_i w_i v_i (liked) - p sum_j g_j |w_j| v_j (disliked), to unit length, where t is the unit
-    vector of what the user said, v the item vectors, w the action weights, and g = 2^(-rank / half_life), the
-    latest interaction having rank 0. This is Rocchio's feedback (Rocchio 1971, in The SMART Retrieval System,
-    ch. 14) with the query counting as k pseudo-observations: the credibility n / (n + k) of Buhlmann (1967, ASTIN
-    Bulletin 4:3), so the text fades as the evidence n = sum g |w| grows. The two priors fade by the same
-    k / (n + k), down to a floor.
+    d = k t + sum_i g_i w_i v_i (liked) - p sum_j g_j |w_j| v_j (disliked), where t is the unit vector of what the
+    user said, v the item vectors, w the action weights, and g = 2^(-rank / half_life), the latest interaction being
+    of rank 0. This is Rocchio's feedback (Rocchio 1971, in The SMART Retrieval System, ch. 14) with the query for
+    k pseudo-observations, so the text fades as the evidence n = sum g |w| grows.
+
+    The user's text block is s d / |d| with s = (k + n) / (k + n + c), Buhlmann's credibility (1967, ASTIN Bulletin
+    4:3): an estimate from little evidence is shrunk towards what holds for everybody, here the two priors, whose
+    weights are fixed; so popularity's share falls as evidence grows. k is text_strength, times the weight of the
+    statements where that is less than 1 (attributes alone say little).
     """
 
     def __init__(self, settings: RankingSettings) -> None:
@@ -88,35 +91,39 @@ class DecayedAverages:
     def side(self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int) -> Side:
         settings = self._settings
         profile_share = self._profile_share(said)
-        stated = self._stated(said, profile_share)
+        strength = self._strength(said)
+        stated = self._stated(said, strength, profile_share)
         lived, evidence = self._lived(memory, text_of)
         pulls = stated + lived
-        direction = _unit_sum(pulls)
-        fade = settings.text_strength / (settings.text_strength + evidence)
-        kept = settings.prior_floor + (1 - settings.prior_floor) * fade
-        popularity, freshness = settings.popularity * kept, settings.freshness * kept
-        vector = layout.user(direction, popularity, freshness, epoch)
+        known = strength + evidence
+        length = known / (known + settings.certainty)
+        direction = _sum_of_length(pulls, length)
+        vector = layout.user(direction, settings.popularity, settings.freshness, epoch)
         if direction is None:
             return Side(vector, POPULAR, ())
-        strength = settings.text_strength if stated else 0.0
-        known = 1 / (1 + popularity + freshness)
-        share = known / (strength + evidence)
+        personal = length / (length + settings.popularity + settings.freshness)
+        share = personal / known
         basis = Basis(
             text=share * strength * (1 - profile_share),
             profile=share * strength * profile_share,
             behaviour=share * evidence,
-            popularity=1 - known,
+            popularity=1 - personal,
         )
         return Side(vector, basis, pulls)
+
+    def _strength(self, said: Said) -> float:
+        if said.profile is not None:
+            return self._settings.text_strength
+        weight = sum(part.weight for part in said.parts) if said.vector is not None else 0.0
+        return self._settings.text_strength * min(1.0, weight)
 
     def _profile_share(self, said: Said) -> float:
         if said.profile is None:
             return 0.0
         return self._settings.profile_share if said.vector is not None else 1.0
 
-    def _stated(self, said: Said, profile_share: float) -> tuple[Pull, ...]:
+    def _stated(self, said: Said, strength: float, profile_share: float) -> tuple[Pull, ...]:
         """k t, statement by statement."""
-        strength = self._settings.text_strength
         pulls: list[Pull] = []
         if said.vector is not None:
             # The statements' weighted mean is shorter than their unit vector t: dividing by its length makes up.
@@ -146,14 +153,14 @@ class DecayedAverages:
         return tuple(pulls), evidence
 
 
-def _unit_sum(pulls: tuple[Pull, ...]) -> Half | None:
-    """The weighted sum at unit length, float16 (text,)."""
+def _sum_of_length(pulls: tuple[Pull, ...], length: float) -> Half | None:
+    """The weighted sum brought to `length`, float16 (text,); None where it has no direction."""
     total = _weighted_sum([(pull.weight, pull.vector) for pull in pulls])
-    length = _length(total)
-    if length <= EPSILON:
+    found = _length(total)
+    if found <= EPSILON:
         return None
-    unit: Half = (total / length).astype(np.float16)
-    return unit
+    scaled: Half = (total * (length / found)).astype(np.float16)
+    return scaled
 
 
 def _weighted_sum(terms: list[tuple[float, Half]]) -> Scores:

@@ -110,7 +110,7 @@ class Lists:
                 rank=rank,
                 score=scores[item_id],
                 title=item.title,
-                explanation=explain(item, priors, listed.vector[columns], user, listed, self._catalogue.get),
+                explanation=explain(item, priors, listed.vector[columns], user, listed, self._catalogue),
             )
 
 

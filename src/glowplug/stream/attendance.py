@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 from confluent_kafka import ConsumerGroupState, KafkaException
-from confluent_kafka.admin import AdminClient, ConsumerGroupDescription
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._group import ConsumerGroupDescription
 
 ASK_S = 0.5  # somebody waits for a worker to be ready; the question costs the coordinator little
 ANSWER_S = 2.0

@@ -20,8 +20,9 @@ def check_partitions(records: Iterable[Record], partitions: Mapping[str, int], n
             continue
         expected = murmur2_partition(record.key, partitions[record.topic])
         if expected != record.partition:
+            key = record.key.decode(errors="replace")
             raise WrongPartitioner(
-                f"topic {names.cluster(record.topic)}: key {shown(record.key)} lies in partition "
+                f"topic {names.cluster(record.topic)}: key {shown(key)} lies in partition "
                 f"{record.partition} (offset {record.offset}), Kafka's default partitioner puts it in {expected}, "
                 f"where the other topics have it: set partitioner=murmur2_random in the producer that writes it"
             )

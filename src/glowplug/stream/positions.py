@@ -71,12 +71,18 @@ class Positions:
         position.end = max(position.end, position.seen)
         return True
 
-    def reach_end(self, place: Place, offset: int) -> None:
-        """The client met the end of the partition: below `offset` there is nothing more to come."""
+    def reach_end(self, place: Place, offset: int) -> bool:
+        """The client met the end of the partition: below `offset` there is nothing more to come.
+
+        False: it was further already, so the log has lost its tail, or is another one.
+        """
         position = self._of.get(place)
-        if position is not None:
-            position.seen = max(position.seen, offset)
-            position.end = max(position.end, offset)
+        if position is None:
+            return True
+        is_same_log = offset >= position.seen
+        position.seen = max(position.seen, offset)
+        position.end = max(position.end, offset)
+        return is_same_log
 
     def know_end(self, place: Place, offset: int) -> None:
         position = self._of.get(place)

@@ -67,15 +67,18 @@ class Names:
     def reached_end(self, message: Message, error: KafkaError) -> tuple[Place, int] | None:
         """Place and offset, where the message says that the end of the partition is reached.
 
-        Other errors that only inform are logged. Raises ClientsLost, BadTopics, BadSettings.
+        Other errors that only inform are logged. Raises ClientsLost, BadSettings.
         """
         if error.code() == KafkaError._PARTITION_EOF:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is None or partition is None or offset is None:
                 return None
             return Place(self._logical[topic], partition), offset
-        raise_if_final(error)
-        log.debug("kafka: %s", error.str())
+        if error.code() in UNKNOWN_TOPIC:  # it was there at the start; brokers hear of a new one one by one
+            log.warning("kafka: %s", error.str())
+        else:
+            raise_if_final(error)
+            log.debug("kafka: %s", error.str())
         return None
 
 

@@ -17,7 +17,7 @@ from glowplug.stream.member import Given, Member, Taken
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.partitioner import check_partitions
 from glowplug.stream.positions import Place, Positions
-from glowplug.stream.reader import Reader
+from glowplug.stream.reader import ClientsLost, Reader
 from glowplug.stream.restore import Restoration
 from glowplug.stream.shares import Shares, is_by_number
 from glowplug.stream.step import Changes
@@ -109,7 +109,10 @@ class Session(Generic[Changes]):
         polled = self._member.poll(most, 0.0 if has_more or self._flight.is_on else self._pause_s())
         records = [record for record in polled if self._positions.admit(record)]
         for place, offset in self._member.ends.items():
-            self._positions.reach_end(place, offset)
+            if not self._positions.reach_end(place, offset):
+                raise ClientsLost(
+                    f"{place.topic}, partition {place.partition}, ends at {offset}: it ended later before"
+                )
         if self._is_paired:
             check_partitions(records, self._engine.context.partitions, self._engine.names)
         self._buffer.add(records)

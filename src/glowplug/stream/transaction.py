@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,9 @@ class Transactions:
 
     def close(self) -> None:
         """Throw the producer away; an open transaction is left to the next owner of its id, or to its timeout."""
-        self._producer.purge()
-        self._producer.flush(0)
+        with contextlib.suppress(KafkaException):  # it is being thrown away
+            self._producer.purge()
+            self._producer.flush(0)
 
     def _produce(self, message: Message) -> None:
         def delivered(error: KafkaError | None, _: Delivered) -> None:

@@ -68,7 +68,7 @@ class Worker(Generic[Changes]):
             guard=RatioGuard(settings.stream.dead_letter_window, settings.stream.dead_letter_ratio, step.name),
             clock=clock,
             wall=wall,
-            is_builtin=builtin,
+            is_builtin=builtin or settings.kafka.builtin,
         )
         self._transactional_id = clients.transactional_id(settings, step.name)
 
