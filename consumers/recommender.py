@@ -78,8 +78,9 @@ class Recommender:
                 self._release(draft)
             self._make(draft)
         if self._state.may_close(batch):
-            watermark = self._state.watermark(batch.now)
-            draft.close(self._state.tables.counts.close(self._state.tables.priors.newest, watermark))
+            tables = self._state.tables
+            watermark, catalogue = self._state.watermark(batch.now), tables.catalogue
+            draft.close(tables.counts.close(tables.priors.newest, watermark, len(catalogue), catalogue.frame()))
         return Effects(draft, draft.outgoing(self._state.tables.catalogue.fingerprint), tuple(dead))
 
     def _fold(self, record: Record, draft: Draft) -> None:

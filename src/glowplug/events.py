@@ -363,6 +363,10 @@ class Epoch(Event):
     epoch: Annotated[int, Field(ge=1)]
     as_of: Annotated[Time, Field(description="freshness is counted up to here")]
     interactions: Annotated[float, Field(ge=0, description="weight of all interactions counted")]
+    items: Annotated[int, Field(ge=0, description="known then")]
+    encoder: Annotated[str, Field(description="of centre and axes")] = ""
+    centre: Annotated[Vector | None, Field(description="the mean item; null while there are few")] = None
+    axes: Annotated[tuple[Vector, ...], Field(description="directions that all items share, orthonormal")] = ()
 
 
 class Explanation(Event):

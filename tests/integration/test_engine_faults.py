@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -70,21 +71,24 @@ def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(kafka: str) -> No
     assert not failures
 
 
-def test_a_worker_frozen_beyond_its_session_has_its_batch_refused_when_it_thaws(kafka: str, prefix: str) -> None:
+def test_a_worker_frozen_beyond_its_session_has_its_batch_refused_when_it_thaws(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     bench = Bench(kafka, prefix)
     bench.create()
-    valid, invalid = send_mixed(bench, 35)
-    with bench.process(GLOWPLUG_STREAM__MAX_BATCH="1") as frozen:
-        wait_for_outputs(bench, 10)
+    valid, invalid = send_mixed(bench, 70)
+    with bench.process(COUNTING_GATE=str(tmp_path)) as frozen:
+        wait_until((tmp_path / "begun").exists, PATIENCE_S, "no batch is begun")
         frozen.send_signal(signal.SIGSTOP)
-        more, broken = send_mixed(bench, 35, start=35)
-        with Running(step := Counting(), bench.settings()):
-            wait_for_outputs(bench, 70)
+        with Running(Counting(), bench.settings()):
+            wait_for_outputs(bench, 70)  # those of the frozen batch among them
+            (tmp_path / "open").touch()
             frozen.send_signal(signal.SIGCONT)
-            last, faulty = send_mixed(bench, 35, start=70)
+            more, broken = send_mixed(bench, 35, start=70)
             wait_for_outputs(bench, 105)
-        assert frozen.poll() is None
-        assert step.batches
+            wait_until(lambda: bench.members() == 2, PATIENCE_S, "the thawed worker does not come back")
+        last, faulty = send_mixed(bench, 35, start=105)
+        wait_for_outputs(bench, 140)
 
     check_exactly_once(bench, valid + more + last, invalid + broken + faulty)
 

@@ -6,10 +6,12 @@ Run as a program (`python -m tests.support.counting`) it serves the settings of 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from glowplug.errors import MalformedJson, MissingKey
@@ -19,6 +21,7 @@ from glowplug.settings import Settings, load
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Outgoing, Record, StoreWrite, Tail, Until
 from glowplug.stream.worker import Worker
 from tests.support.kafka import Read
+from tests.support.waiting import wait_until
 
 PARTITIONS = 2
 TOPICS = ("interactions", "users", "user_states", "item_vectors", "dead_letters")
@@ -178,8 +181,15 @@ def expected(sent: Iterable[tuple[str, int]]) -> dict[str, list[tuple[int, int]]
     return dict(by_key)
 
 
+def wait_at_gate(_: Batch) -> None:
+    """COUNTING_GATE names a folder: say "begun" in it, and go on once somebody has put "open" there."""
+    if gate := os.environ.get("COUNTING_GATE"):
+        (Path(gate) / "begun").touch()
+        wait_until((Path(gate) / "open").exists, 60, "nobody opens the gate")
+
+
 def main() -> None:
-    worker = Worker(Counting(), load(), context=context(), store=MemoryStore())
+    worker = Worker(Counting(wait_at_gate), load(), context=context(), store=MemoryStore())
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     worker.run()
 

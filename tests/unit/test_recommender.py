@@ -483,9 +483,11 @@ def test_a_profile_refines_the_list() -> None:
 
 def test_each_item_says_what_it_rests_on() -> None:
     driver = recommender(text_strength=1.0)
-    item(driver, "film-1", X, title="Blade", attributes={"genre": "sci-fi"})
-    item(driver, "film-2", NEAR_X, attributes={"genre": "sci-fi"})
+    item(driver, "film-1", X, title="Blade", attributes={"language": "en", "genre": "sci-fi"})
+    item(driver, "film-2", NEAR_X, attributes={"language": "en", "genre": "sci-fi"})
     item(driver, "song", Y, attributes={"tags": ["Jazz", "live"]})
+    for n in range(6):
+        item(driver, f"film-{n + 3}", [-1.0, 0.0, 0.0], attributes={"genre": "western", "language": "en"})
     driver.settle()
     user(driver, "u", Y, field="interests", said="jazz")
     act(driver, "u", "film-1", "purchase")

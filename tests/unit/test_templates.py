@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from glowplug.errors import BadSettings, SchemaViolation
 from glowplug.events import ItemCreated, UserCreated
 from glowplug.settings import AttributeDeclaration, DomainSettings, Settings
-from glowplug.text.clean import clean, passages, summary
+from glowplug.text.clean import clean, passages, sentences, summary
 from glowplug.text.hashes import content_hash
-from glowplug.text.statements import PASSAGE_CHARS, Statements, weighted_mean
+from glowplug.text.statements import ATTRIBUTES_WEIGHT, MOST_PASSAGES, PASSAGE_CHARS, Statements, weighted_mean
 from glowplug.text.template import ItemTemplate, item_templates
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -175,13 +175,38 @@ def test_a_user_states_text_interests_and_attributes_with_their_weights() -> Non
         ("text", "I read a lot.", 1.0),
         ("interests", "sf", 0.5),
         ("interests", "jazz", 0.5),
-        ("attributes", "age: 30\ncity: Oslo", 0.3),
+        ("attributes", "age: 30\ncity: Oslo", ATTRIBUTES_WEIGHT),
     ]
 
 
-def test_a_long_text_becomes_passages_that_share_its_weight() -> None:
+def test_each_sentence_of_a_text_is_a_statement_of_its_own_so_that_it_can_be_quoted() -> None:
+    statements = Statements(DomainSettings()).of(user(text="I photograph nebulae. On Sundays I bake bread."))
+    assert [(one.text, round(one.weight, 2)) for one in statements] == [
+        ("I photograph nebulae.", 0.47),
+        ("On Sundays I bake bread.", 0.53),
+    ]
+
+
+def test_sentences_end_where_their_script_says_and_short_ones_stay_with_their_neighbour() -> None:
+    assert sentences("我喜欢天文，周末去山里看星星。也喜欢做面包和蛋糕，还有咖啡！", 100, 8) == (
+        "我喜欢天文，周末去山里看星星。",
+        "也喜欢做面包和蛋糕，还有咖啡！",
+    )
+    assert sentences("Hi! I like version 2.5 of it.", 100, 8) == ("Hi! I like version 2.5 of it.",)
+
+
+@given(st.text("ab. 。\n!", max_size=300), st.integers(8, 60), st.integers(1, 5))
+def test_sentences_keep_both_limits_and_lose_nothing_that_fits(text: str, limit: int, most: int) -> None:
+    pieces = sentences(clean(text), limit, most)
+    assert len(pieces) <= most
+    assert all(0 < len(piece) <= limit for piece in pieces)
+    joined = "".join("".join(pieces).split())
+    assert "".join(text.split()).startswith(joined)
+
+
+def test_a_long_text_becomes_statements_that_share_its_weight() -> None:
     statements = Statements(DomainSettings()).of(user(text="A sentence of words. " * 150))
-    assert len(statements) == 4
+    assert len(statements) == MOST_PASSAGES
     assert all(len(one.text) <= PASSAGE_CHARS and one.text.endswith(".") for one in statements)
     assert sum(one.weight for one in statements) == pytest.approx(1.0)
 

@@ -60,7 +60,7 @@ def test_every_statement_keeps_its_own_vector_and_they_add_up_to_the_users() -> 
         ("text", "I love jazz.", 1.0),
         ("interests", "sf", 0.5),
         ("interests", "chess", 0.5),
-        ("attributes", "age: 30", 0.3),
+        ("attributes", "age: 30", 0.1),
     ]
     assert user.blocked_items == ("i",)
     assert (user.source.topic, user.source.version, user.source.topic_id) == ("users", 4, "T")

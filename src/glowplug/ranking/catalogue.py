@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 
 from glowplug.events import Attributes, ItemVector
-from glowplug.index.items import FaissIndex, Index
+from glowplug.index.items import FaissIndex, Index, item_hash
 from glowplug.ranking.blocks import Layout
+from glowplug.ranking.frame import MOST, Frame, fit
 from glowplug.ranking.priors import BEGINNING, Priors
 from glowplug.vectors import Half, unpack
 
@@ -135,6 +136,14 @@ class Catalogue:
         self.index = FaissIndex(self.layout.dim)
         for item in self._items.values():
             self._show(item, priors)
+
+    def frame(self) -> Frame | None:
+        """What the items of the serving space have in common; of a sample that any instance would draw alike."""
+        known = [
+            item for item in self._items.values() if item.text is not None and item.fingerprint == self.fingerprint
+        ]
+        known.sort(key=lambda item: item_hash(item.item_id))
+        return fit(self.fingerprint, [item.text for item in known[:MOST] if item.text is not None])
 
     def write_priors(self, priors: Priors, epoch: int) -> None:
         """Put the priors of `epoch` into its columns, for every item at once."""

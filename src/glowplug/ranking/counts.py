@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from glowplug.events import Epoch, ItemCount, ItemPrior
+from glowplug.ranking.frame import Frame
 from glowplug.ranking.priors import BEGINNING, TOLERANCE, Table, decayed, popularity
 from glowplug.settings import RankingSettings
 
@@ -48,8 +49,10 @@ class Counts:
             until,
         )
 
-    def close(self, read: Table, watermark: datetime) -> list[ItemPrior | Epoch]:
-        """The records that make the next epoch: every popularity that changed, and the epoch last."""
+    def close(self, read: Table, watermark: datetime, items: int, frame: Frame | None) -> list[ItemPrior | Epoch]:
+        """The records that make the next epoch: every popularity that changed, and the epoch itself last.
+
+        items, frame: how many items there are now, and what they have in common."""
         epoch = read.epoch + 1
         records: list[ItemPrior | Epoch] = []
         for item_id, by_partition in self._by_item.items():
@@ -59,5 +62,16 @@ class Counts:
             now = popularity(total, self._settings)
             if abs(now - read.popularity.get(item_id, 0.0)) >= TOLERANCE:
                 records.append(ItemPrior(item_id=item_id, popularity=round(now, 4), epoch=epoch))
-        records.append(Epoch(epoch=epoch, as_of=watermark, interactions=max(0.0, self.interactions)))
+        centre, axes = frame.packed if frame is not None else (None, ())
+        records.append(
+            Epoch(
+                epoch=epoch,
+                as_of=watermark,
+                interactions=max(0.0, self.interactions),
+                items=items,
+                encoder=frame.encoder if frame is not None else "",
+                centre=centre,
+                axes=axes,
+            )
+        )
         return records

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from glowplug.events import Basis
 from glowplug.index.exact import Scores
 from glowplug.ranking.blocks import Layout
+from glowplug.ranking.frame import Frame
 from glowplug.ranking.memory import Memory
 from glowplug.settings import RankingSettings
 from glowplug.vectors import Half
@@ -64,9 +65,13 @@ class Side:
 
 
 class UserFold(Protocol):
-    """(what was said, behaviour, items as they are now, epoch) -> vector. Pure: equal inputs give equal bits."""
+    """(what was said, behaviour, items as they are now, epoch and its frame) -> vector.
 
-    def side(self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int) -> Side: ...
+    Pure: equal inputs give equal bits. frame: what all items have in common, None while that is not known."""
+
+    def side(
+        self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int, frame: Frame | None
+    ) -> Side: ...
 
 
 class DecayedAverages:
@@ -80,7 +85,7 @@ class DecayedAverages:
     The user's text block is s d / |d| with s = (k + n) / (k + n + c), Buhlmann's credibility (1967, ASTIN Bulletin
     4:3): an estimate from little evidence is shrunk towards what holds for everybody, here the two priors, whose
     weights are fixed; so popularity's share falls as evidence grows. k is text_strength, times the weight of the
-    statements where that is less than 1 (attributes alone say little).
+    statements where that is less than 1 (attributes alone say little). Item vectors are turned by the frame first.
     """
 
     def __init__(self, settings: RankingSettings) -> None:
@@ -88,13 +93,15 @@ class DecayedAverages:
         # A table, so that a rank has the same bits however long the history around it is.
         self._decay: Scores = np.exp2(-np.arange(settings.history) / settings.half_life)
 
-    def side(self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int) -> Side:
+    def side(
+        self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int, frame: Frame | None
+    ) -> Side:
         settings = self._settings
         profile_share = self._profile_share(said)
         strength = self._strength(said)
         stated = self._stated(said, strength, profile_share)
         lived, evidence = self._lived(memory, text_of)
-        pulls = stated + lived
+        pulls = stated + _turned(lived, frame)
         known = strength + evidence
         length = known / (known + settings.certainty)
         direction = _sum_of_length(pulls, length)
@@ -151,6 +158,14 @@ class DecayedAverages:
             push = 1.0 if weight > 0 else self._settings.dislike_push
             pulls.append(Pull("item", entry.item_id, weight * push, vector))
         return tuple(pulls), evidence
+
+
+def _turned(lived: tuple[Pull, ...], frame: Frame | None) -> tuple[Pull, ...]:
+    """The items' pulls without what all items have in common. What was said stays: texts of another kind."""
+    if frame is None or not lived:
+        return lived
+    turned = frame.turn(np.array([pull.vector for pull in lived], dtype=np.float64)).astype(np.float16)
+    return tuple(replace(pull, vector=vector) for pull, vector in zip(lived, turned, strict=True))
 
 
 def _sum_of_length(pulls: tuple[Pull, ...], length: float) -> Half | None:

@@ -52,9 +52,10 @@ class Lists:
 
     def make(self, user: User) -> Listed:
         """The user's list from nothing, with the priors of the current epoch."""
-        catalogue, epoch = self._catalogue, self._priors.current.epoch
+        catalogue, table = self._catalogue, self._priors.current
         said = statements(user, catalogue.fingerprint)
-        side = self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, epoch)
+        frame = table.frame if table.frame is not None and table.frame.encoder == catalogue.fingerprint else None
+        side = self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, table.epoch, frame)
         seen, blocked = user.memory.seen, user.blocked
         raw = top_k(
             catalogue.index, side.vector, self._settings.raw_size, seen, blocked, excluded=len(seen) + len(blocked)
@@ -66,7 +67,7 @@ class Lists:
             basis=side.basis,
             pulls=side.pulls,
             stage=_stage(side.basis),
-            epoch=epoch,
+            epoch=table.epoch,
         )
 
     def with_raw(self, listed: Listed, raw: tuple[Hit, ...]) -> Listed:

@@ -1,4 +1,7 @@
-"""Popularity and freshness of items, by epoch. An epoch is a record in the log, so every reader has the same."""
+"""What holds for all users, by epoch: items' popularity and freshness, and the frame of the catalogue.
+
+An epoch is a record in the log, so every reader has the same.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from glowplug.events import Epoch, ItemPrior
+from glowplug.ranking.frame import FEWEST, Frame, unpacked
 from glowplug.settings import RankingSettings
 
 DAY_S = 86_400.0
@@ -18,12 +22,14 @@ TOLERANCE = 0.01  # a smaller change of popularity moves no list, and is not wor
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The priors of one epoch. popularity: in [0, 1], by item; absent: 0. interactions: weight counted so far."""
+    """The priors of one epoch. popularity: in [0, 1], by item; absent: 0. interactions, items: counted by then."""
 
     epoch: int = 0
     as_of: datetime = BEGINNING
     interactions: float = 0.0
+    items: int = 0
     popularity: dict[str, float] = field(default_factory=dict)  # never changed once the epoch is in force
+    frame: Frame | None = None
 
 
 class Priors:
@@ -58,7 +64,10 @@ class Priors:
             self._staged[record.item_id] = record.popularity
         elif record.epoch > self.newest.epoch:
             popularity = {**self.newest.popularity, **self._staged}
-            self._waiting.append(Table(record.epoch, record.as_of, record.interactions, popularity))
+            frame = unpacked(record.encoder, record.centre, record.axes)
+            self._waiting.append(
+                Table(record.epoch, record.as_of, record.interactions, record.items, popularity, frame)
+            )
             self._staged = {}
 
     @property
@@ -95,9 +104,11 @@ def decayed(count: float, since: datetime, until: datetime, settings: RankingSet
     return float(count * 2.0 ** (-days / settings.popularity_days))
 
 
-def is_due(read: Table, interactions: float, watermark: datetime, settings: RankingSettings) -> bool:
-    """Whether a new epoch would show: interactions grew enough, or time passed enough to change freshness."""
+def is_due(read: Table, interactions: float, items: int, watermark: datetime, settings: RankingSettings) -> bool:
+    """Whether a new epoch would show: interactions or items grew enough, or enough time passed for freshness."""
     grown = interactions - read.interactions
     if grown >= settings.epoch_minimum and grown >= settings.epoch_growth * read.interactions:
+        return True
+    if items - read.items >= max(FEWEST, settings.epoch_growth * read.items):
         return True
     return (watermark - read.as_of).total_seconds() >= settings.freshness_days * DAY_S / FRESHNESS_STEPS

@@ -134,7 +134,9 @@ class State:
             and newest is tables.priors.current
             and tables.priors.previous is None
             and self._closed <= newest.epoch
-            and is_due(newest, tables.counts.interactions, self.watermark(batch.now), self._settings)
+            and is_due(
+                newest, tables.counts.interactions, len(tables.catalogue), self.watermark(batch.now), self._settings
+            )
         )
 
     def watermark(self, now: datetime) -> datetime:

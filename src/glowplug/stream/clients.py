@@ -12,6 +12,7 @@ from typing import Any, Literal
 from confluent_kafka import murmur2
 
 from glowplug.settings import Settings
+from glowplug.stream.client_log import Sparing
 
 Config = dict[str, Any]
 Isolation = Literal["read_committed", "read_uncommitted"]
@@ -108,5 +109,5 @@ def _common(settings: Settings, client_id: str) -> Config:
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": client_id,
         "reconnect.backoff.max.ms": RECONNECT_BACKOFF_MAX_MS,
-        "logger": log,  # else librdkafka writes to stderr
+        "logger": Sparing(log),  # else librdkafka writes to stderr
     }

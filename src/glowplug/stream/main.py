@@ -6,8 +6,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -17,6 +17,7 @@ from glowplug.observe import logs, server
 from glowplug.observe.health import Health
 from glowplug.serving.store import Store
 from glowplug.settings import ObserveSettings, Settings, load
+from glowplug.stream import clients
 from glowplug.stream.admin import ensure_topics
 from glowplug.stream.step import Step
 from glowplug.stream.worker import Worker
@@ -45,7 +46,8 @@ def serve(settings: Settings, make: Callable[[Settings], Made]) -> None:
     wait_passively()
     health = Health()
     with closing(_page(settings.observe, health)):
-        topics = ensure_topics(settings)
+        with _silent(clients.log):  # its sentence says what there is to say
+            topics = ensure_topics(settings)
         made = make(settings)
         step, store = made if isinstance(made, tuple) else (made, None)
         worker = Worker(step, settings, context=topics.context, store=store, builtin=topics.is_builtin)
@@ -61,6 +63,16 @@ def serve(settings: Settings, make: Callable[[Settings], Made]) -> None:
         signal.signal(signal.SIGINT, stop)
         threading.Thread(target=report, name="health", daemon=True).start()
         worker.run()
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _page(observe: ObserveSettings, health: Health) -> server.Server:

@@ -16,6 +16,8 @@ JOINERS = "\u200c\u200d"
 SPELT = "\u0600-\u08ff\u0900-\u0dff"
 STRAY_JOINER = re.compile(f"(?<![{SPELT}])[{JOINERS}]|[{JOINERS}](?![{SPELT}])")
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co"})  # control, format (bidirectional, zero-width), surrogate, private
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？｡।؟])\s*|\n")
+SHORT_CHARS = 12  # "Hi!" is no statement of its own
 BREAKS = re.compile("\r\n|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
@@ -56,6 +58,24 @@ def passages(text: str, limit: int, most: int) -> tuple[str, ...]:
         pieces.append(rest[:at].strip())
         rest = rest[at:].strip()
     return tuple(piece for piece in pieces if piece)
+
+
+def sentences(text: str, limit: int, most: int) -> tuple[str, ...]:
+    """Clean `text` sentence by sentence, in at most `most` pieces of at most `limit` characters.
+
+    Very short sentences stay with the one before. Of a text with more sentences neighbours are kept together, as
+    long as the limit allows; what lies behind is left out.
+    """
+    pieces: list[str] = []
+    for sentence in SENTENCE_END.split(text):
+        if pieces and (len(pieces[-1]) < SHORT_CHARS or 0 < len(sentence) < SHORT_CHARS):
+            pieces[-1] = f"{pieces[-1]} {sentence}"
+        elif sentence:
+            pieces.append(sentence)
+    while len(pieces) > most and sum(map(len, pieces)) + len(pieces) <= limit * most:
+        at = min(range(len(pieces) - 1), key=lambda at: len(pieces[at]) + len(pieces[at + 1]))
+        pieces[at : at + 2] = [f"{pieces[at]} {pieces[at + 1]}"]
+    return tuple(part for piece in pieces for part in passages(piece, limit, most))[:most]
 
 
 def _line(line: str) -> str:

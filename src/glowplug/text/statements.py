@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from glowplug.events import MAX_TITLE_CHARS, UserUpsert
 from glowplug.settings import DomainSettings, Settings
 from glowplug.text import attributes
-from glowplug.text.clean import clean, clean_line, passages
+from glowplug.text.clean import clean, clean_line, passages, sentences
 from glowplug.text.hashes import template_hash
 
-STATING = 1  # raise it when the same event and settings come to give other statements
+STATING = 2  # raise it when the same event and settings come to give other statements
 TEXT_WEIGHT = 1.0  # what people write of themselves, however long
 INTERESTS_WEIGHT = 1.0  # all of them together: twenty ticked boxes say no more than a paragraph
 ATTRIBUTES_WEIGHT = 0.1  # country or age hardly narrow a taste: at 0.3 lists of ml-100k lost a tenth of their NDCG
 PASSAGE_CHARS = MAX_TITLE_CHARS  # what one part of the contract holds, and about what an encoder reads at once
-MOST_PASSAGES = 8  # of one field: some pages
+MOST_PASSAGES = 8  # of one field: a sign-up text has one to four sentences
 
 Field = Literal["text", "interests", "attributes"]
 
@@ -51,10 +51,11 @@ class Statements:
         attributes.check(user.attributes, self._declarations)
         lines = (clean_line(interest)[:PASSAGE_CHARS].rstrip() for interest in user.interests)
         interests = tuple(dict.fromkeys(line for line in lines if line))
+        described = attributes.lines(user.attributes, self._declarations)
         return (
-            *_passages("text", clean(user.text), TEXT_WEIGHT),
+            *_shared_out("text", sentences(clean(user.text), PASSAGE_CHARS, MOST_PASSAGES), TEXT_WEIGHT),
             *(Statement("interests", text, INTERESTS_WEIGHT / len(interests)) for text in interests),
-            *_passages("attributes", attributes.lines(user.attributes, self._declarations), ATTRIBUTES_WEIGHT),
+            *_shared_out("attributes", passages(described, PASSAGE_CHARS, MOST_PASSAGES), ATTRIBUTES_WEIGHT),
         )
 
 
@@ -76,8 +77,7 @@ def weighted_mean(vectors: Sequence[NDArray[np.float16]], weights: Sequence[floa
     return mean / norm if norm > 0 else None
 
 
-def _passages(field: Field, text: str, weight: float) -> list[Statement]:
-    """A long text in passages that share its weight by their length: a short tail is no second statement."""
-    pieces = passages(text, PASSAGE_CHARS, MOST_PASSAGES)
+def _shared_out(field: Field, pieces: Sequence[str], weight: float) -> list[Statement]:
+    """Pieces of one text share its weight by their length: a short tail is no second statement."""
     whole = sum(map(len, pieces))
     return [Statement(field, piece, weight * len(piece) / whole) for piece in pieces]
