@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from glowplug.embedded.apache import ApacheBroker
 from glowplug.embedded.kafka_builtin import PARTITIONS, BuiltinBroker
 from glowplug.embedded.redis_server import RedisServer
-from glowplug.errors import BadSettings, Unreachable
+from glowplug.errors import BadSettings, BrokerUnavailable, Unreachable
 from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.threads import wait_passively
 from glowplug.observe.health import Health
@@ -153,8 +153,12 @@ class Stack:
 
         def idle() -> bool:
             nonlocal ends, since
-            before, ends = ends, offsets.written(places)
-            if self.lag() or ends != before:
+            before = ends
+            try:
+                ends = offsets.written(places)
+            except BrokerUnavailable:  # too busy to answer in time: not idle
+                ends = {}
+            if self.lag() or not ends or ends != before:
                 since = time.monotonic()
             return time.monotonic() - since >= QUIET_S
 

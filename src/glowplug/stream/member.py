@@ -41,7 +41,6 @@ class Member:
         taken: Taken,
     ) -> None:
         self.owned: set[Place] = set()
-        self.ends: dict[Place, int] = {}  # where the last poll met the end of a partition
         self._consumer = consumer
         self._names = names
         self._is_incremental = is_incremental
@@ -54,20 +53,25 @@ class Member:
             on_lost=self._on_lost,
         )
 
-    def poll(self, most: int, wait_s: float) -> list[Record]:
-        """Up to `most` records; waits at most `wait_s` for the first. Rebalances happen in here."""
-        messages = self._consumer.consume(1, wait_s) if wait_s > 0 else []
-        if messages or wait_s <= 0:
-            messages += self._consumer.consume(max(1, most - len(messages)), 0)
-        self.ends = {}
-        records = []
+    def poll(self, most: int, wait_s: float) -> list[Record | End]:
+        """Up to `most` of what comes, in its order; waits at most `wait_s` for the first. Rebalances happen in here.
+
+        Raises ClientsLost, BadSettings.
+        """
+        try:
+            messages = self._consumer.consume(1, wait_s) if wait_s > 0 else []
+            if messages or wait_s <= 0:
+                messages += self._consumer.consume(max(1, most - len(messages)), 0)
+        except KafkaException as error:  # of the client, or of what we asked of it in a rebalance
+            raise ClientsLost(error.args[0].str()) from error
+        polled: list[Record | End] = []
         for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(self._names.record(message))
-            elif (reached := self._names.reached_end(message, error)) is not None:
-                self.ends[reached[0]] = reached[1]
-        return records
+            fault = message.error()
+            if fault is None:
+                polled.append(self._names.record(message))
+            elif (end := self._names.reached_end(message, fault)) is not None:
+                polled.append(end)
+        return polled
 
     @property
     def id(self) -> str:

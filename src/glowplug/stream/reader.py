@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -29,6 +30,13 @@ NOT_SUPPORTED = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORT
 
 class ClientsLost(BrokerUnavailable):
     """A client can no longer be used: throw all of them away and start anew from what is committed."""
+
+
+class End(NamedTuple):
+    """The client has read `place` up to `offset`, where it ends for now."""
+
+    place: Place
+    offset: int
 
 
 class Names:
@@ -64,8 +72,8 @@ class Names:
             headers=_headers(message),
         )
 
-    def reached_end(self, message: Message, error: KafkaError) -> tuple[Place, int] | None:
-        """Place and offset, where the message says that the end of the partition is reached.
+    def reached_end(self, message: Message, error: KafkaError) -> End | None:
+        """The end of the partition, where the message says that it is reached.
 
         Other errors that only inform are logged. Raises ClientsLost, BadSettings.
         """
@@ -73,7 +81,7 @@ class Names:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is None or partition is None or offset is None:
                 return None
-            return Place(self._logical[topic], partition), offset
+            return End(Place(self._logical[topic], partition), offset)
         if error.code() in UNKNOWN_TOPIC:  # it was there at the start; brokers hear of a new one one by one
             log.warning("kafka: %s", error.str())
         else:
@@ -123,9 +131,9 @@ class Reader:
         for message in self._consumer.consume(most, wait_s):
             error = message.error()
             if error is not None:
-                reached = self._names.reached_end(message, error)
-                if reached is not None and reached[0] in self.position:
-                    self._pass(*reached)
+                end = self._names.reached_end(message, error)
+                if end is not None and end.place in self.position:
+                    self._pass(*end)
                 continue
             record = self._names.record(message)
             place = Place(record.topic, record.partition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic
 
 from glowplug.observe import metrics
@@ -17,10 +17,10 @@ from glowplug.stream.member import Given, Member, Taken
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.partitioner import check_partitions
 from glowplug.stream.positions import Place, Positions
-from glowplug.stream.reader import ClientsLost, Reader
+from glowplug.stream.reader import ClientsLost, End, Reader
 from glowplug.stream.restore import Restoration
 from glowplug.stream.shares import Shares, is_by_number
-from glowplug.stream.step import Changes
+from glowplug.stream.step import Changes, Record
 from glowplug.stream.transaction import Transactions
 from glowplug.stream.watch import Watch
 
@@ -54,7 +54,7 @@ class Session(Generic[Changes]):
         self._shares = Shares(engine.step, self._positions, self._new_restoration)
         self._is_full = False
         self._is_paired = len(engine.step.inputs) > 1 and is_by_number(engine.step)
-        self._member = join(self._given, self._taken)
+        self._member = join(self._shares.given, self._taken)
 
     @property
     def has_committed(self) -> bool:
@@ -106,19 +106,25 @@ class Session(Generic[Changes]):
         """Records into the buffer, whatever else is going on: a member that does not poll is thrown out."""
         has_more = self._engine.tables.poll()
         most = min(self._buffer.room, self._stream.max_batch)
-        polled = self._member.poll(most, 0.0 if has_more or self._flight.is_on else self._pause_s())
-        records = [record for record in polled if self._positions.admit(record)]
-        for place, offset in self._member.ends.items():
-            if not self._positions.reach_end(place, offset):
-                raise ClientsLost(
-                    f"{place.topic}, partition {place.partition}, ends at {offset}: it ended later before"
-                )
+        records = self._admitted(self._member.poll(most, 0.0 if has_more else self._pause_s()))
         if self._is_paired:
             check_partitions(records, self._engine.context.partitions, self._engine.names)
         self._buffer.add(records)
         if records:
             reached(f"{self._step.name}:after_poll")
         self._hold_or_flow()
+
+    def _admitted(self, polled: Iterable[Record | End]) -> list[Record]:
+        """What is ours and new of it. In order: an end that is met before further records is no end after them."""
+        records = []
+        for each in polled:
+            if isinstance(each, Record):
+                if self._positions.admit(each):
+                    records.append(each)
+            elif not self._positions.reach_end(each.place, each.offset):
+                topic, number = each.place
+                raise ClientsLost(f"{topic}, partition {number}, ends at {each.offset}: it ended later before")
+        return records
 
     def _hold_or_flow(self) -> None:
         """Pause only when full: pausing around each batch would cost the client's read-ahead every time."""
@@ -131,19 +137,19 @@ class Session(Generic[Changes]):
 
     def _pause_s(self) -> float:
         """How long a poll may wait for a first record."""
+        if self._flight.is_on:
+            return 0.0  # the wait is for the flight, in `land`
+        if not self._flight.is_idle:
+            return self._stream.poll_s
         now = self._engine.clock()
         if now < self._flight.not_before:
             wanted = self._flight.not_before
         elif len(self._buffer):
             wanted = now
         else:
-            due = self._step.due() if self._flight.is_idle else None
+            due = self._step.due()
             wanted = now + self._stream.poll_s if due is None else due
         return min(self._stream.poll_s, max(0.0, wanted - now))
-
-    def _given(self, places: frozenset[Place]) -> None:
-        """Told by the member, inside its poll."""
-        self._shares.given(places)
 
     def _taken(self, places: frozenset[Place], is_lost: bool) -> None:
         """Told by the member, inside its poll or close, before the partitions are given up.
@@ -177,7 +183,8 @@ class Session(Generic[Changes]):
 
     def _waiting(self) -> Counter[str]:
         """Records known to wait, by topic."""
-        waiting = Counter(self._positions.behind(self._buffer.waiting))
+        waiting = Counter(dict.fromkeys((*self._step.inputs, *self._step.tables), 0))
+        waiting.update(self._positions.behind(self._buffer.waiting))
         waiting.update(self._shares.waiting())
         waiting.update(self._engine.tables.behind())
         return waiting
