@@ -163,10 +163,10 @@ class RankingSettings(Section):
     seen: int = Field(10_000, ge=1, description="items never shown again, per user; beyond it the oldest return")
     half_life: float = Field(15.0, gt=0, description="interactions after which one counts half")
     text_strength: float = Field(
-        3.0, gt=0, description="interactions that a sign-up text of the user weighs as much as"
+        2.0, gt=0, description="interactions that a sign-up text of the user weighs as much as"
     )
     certainty: float = Field(
-        2.0, gt=0, description="evidence at which the personal side reaches half its full length"
+        1.5, gt=0, description="evidence at which the personal side reaches half its full length"
     )
     profile_share: float = Field(0.5, ge=0, le=1, description="of the inferred profile within the text side")
     dislike_push: float = Field(0.35, ge=0, description="weight of what is disliked against what is liked")

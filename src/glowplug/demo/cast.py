@@ -9,11 +9,11 @@ from glowplug.events import Action, Interaction, ItemCreated, ItemUpdated, UserC
 ADA = "demo-ada"
 MEI = "demo-mei"
 TRACKER = "demo-star-tracker"
-# What Ada does later, by titles of the catalogue: tonight it is bread, not stars.
+# What Ada does later, by titles of the catalogue: of jazz she never said a word.
 ADAS_DEEDS: tuple[tuple[Action, str], ...] = (
-    ("like", "Crumb Shots"),
+    ("like", "Blue Ferry"),
     ("dislike", "Perihelion"),
-    ("purchase", "Crumbtown"),
+    ("purchase", "Ruth Calloway Trio: After the Rain Room"),
 )
 
 

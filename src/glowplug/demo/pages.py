@@ -6,22 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.cells import cell_len, set_cell_size
 from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, Recommended, UserUpsert
+from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, UserUpsert
 from glowplug.settings import Settings
 
 SHOWN = 8  # rows of a list: more scroll the sentence above them off a small screen
 SAID_WIDTH = 56  # of an audience's words, likewise
 GONE = 5  # titles named of what left a list
-TITLE_WIDTH = 36  # with WHY_WIDTH and the narrow columns just under 100 columns
-WHY_WIDTH = 34
-WHY_CELLS = 2 * WHY_WIDTH - 8  # two lines, and some room for where they break
+TITLE_WIDTH = 34  # with the narrow columns this leaves half of 100 columns to the explanation
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
     "hi": "Hindi", "ja": "Japanese", "pt": "Portuguese", "zh": "Chinese",
@@ -52,12 +49,6 @@ def moves(before: Sequence[str], after: Sequence[str]) -> list[Move]:
     """Each item of `after`, with its rank in `before`; ranks count from 1."""
     was = {item_id: rank for rank, item_id in enumerate(before, start=1)}
     return [Move(item_id, rank, was.get(item_id)) for rank, item_id in enumerate(after, start=1)]
-
-
-def why(item: Recommended) -> str:
-    """The explanation, cut to two lines of its column."""
-    text = item.explanation.text
-    return text if cell_len(text) <= WHY_CELLS else f"{set_cell_size(text, WHY_CELLS).rstrip()}…"
 
 
 def language(item: ItemUpsert | None) -> str:
@@ -116,7 +107,7 @@ def list_table(recommendations: Recommendations, catalogue: Catalogue) -> Render
         known = catalogue.get(item.item_id)
         table.add_row(
             str(item.rank), Text(item.title), known.domain if known else "", language(known),
-            f"{item.score:.3f}", Text(why(item)),
+            f"{item.score:.3f}", Text(item.explanation.text),
         )  # fmt: skip
     return Padding(table, (0, 0, 0, 2))
 
@@ -130,7 +121,7 @@ def moved_table(
     for item, move in zip(after.items[:rows], moves(before, ids), strict=False):
         table.add_row(
             str(item.rank), move.arrow, Text(item.title), language(catalogue.get(item.item_id)),
-            f"{item.score:.3f}", Text(why(item)),
+            f"{item.score:.3f}", Text(item.explanation.text),
         )  # fmt: skip
     gone = [catalogue[item_id].title for item_id in before if item_id not in set(ids)][:GONE]
     left = Text(f"off the list: {', '.join(gone)}", style="dim") if gone else Text()
@@ -210,14 +201,16 @@ def note(*parts: str | tuple[str, str]) -> RenderableType:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand="why" in columns
+    )
     for name in columns:
         if name == "title":
             table.add_column(
                 name, min_width=TITLE_WIDTH - 10, max_width=TITLE_WIDTH, no_wrap=True, overflow="ellipsis"
             )
         elif name == "why":
-            table.add_column(name, max_width=WHY_WIDTH)
+            table.add_column(name, ratio=1)
         else:
             side: JustifyMethod = "right" if name in ("#", "score") else "left"
             table.add_column(name, no_wrap=True, min_width=max(2, len(name)), justify=side)

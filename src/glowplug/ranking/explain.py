@@ -25,40 +25,31 @@ LABELS = {"interests": "your interest", "attributes": "your profile"}
 def explain(
     item: Item, priors: Half, weights: Half, user: User, listed: Listed, catalogue: Catalogue
 ) -> Explanation:
-    """The explanation of the largest share of the score.
+    """Names the one statement or deed that adds most to the score; popularity or freshness where none adds.
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
-    said, lived = _contributions(item, listed.pulls)
+    pull = _strongest(item, listed.pulls)
+    if pull is not None:
+        return (
+            _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
+        )
+    # Priors are asked last: a weak match is still more telling than "popular".
     popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
-    # Said and lived shares are compared as sums, as they count in the score; one statement or item then speaks for
-    # each. Priors are asked last: a weak match is still more telling than "popular".
-    if lived and sum(share for share, _ in lived) >= sum(share for share, _ in said):
-        return _like_the_item(item, max(lived, key=lambda one: one[0])[1], user, catalogue)
-    if said:
-        return _as_was_said(item, max(said, key=lambda one: one[0])[1], user)
     if popular > fresh:
         return Explanation(kind="popular", text="popular with other users", field="popularity")
     return Explanation(kind="fresh", text="new here", field="listed_at", value=item.listed_at.isoformat())
 
 
-def _contributions(
-    item: Item, pulls: tuple[Pull, ...]
-) -> tuple[list[tuple[float, Pull]], list[tuple[float, Pull]]]:
-    """What was said and what was done that speaks for the item, with positive shares of its text score."""
-    said: list[tuple[float, Pull]] = []
-    lived: list[tuple[float, Pull]] = []
-    if item.text is None or not pulls:
-        return said, lived
+def _strongest(item: Item, pulls: tuple[Pull, ...]) -> Pull | None:
+    """The pull with the greatest positive share of the item's text score; not one that pushes away."""
+    if item.text is None or not pulls or pulls[0].vector.size != item.text.size:
+        return None
     vectors = np.array([pull.vector for pull in pulls], dtype=np.float64)
-    if vectors.shape[1] != item.text.size:
-        return said, lived
-    shares = vectors @ item.text.astype(np.float64)
-    for share, pull in zip(shares, pulls, strict=True):
-        weighted = float(share) * pull.weight
-        if pull.weight > 0 and weighted > 0:
-            (lived if pull.kind == "item" else said).append((weighted, pull))
-    return said, lived
+    weights = np.array([max(0.0, pull.weight) for pull in pulls])
+    shares = weights * (vectors @ item.text.astype(np.float64))
+    best = int(np.argmax(shares))
+    return pulls[best] if shares[best] > 0 else None
 
 
 def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:

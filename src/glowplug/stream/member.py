@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from glowplug.errors import BrokerUnavailable
 from glowplug.stream.positions import Place
-from glowplug.stream.reader import Names, raise_if_final
+from glowplug.stream.reader import ClientsLost, End, Names, raise_if_final
 from glowplug.stream.step import Record
 
 Given = Callable[[frozenset[Place]], None]
@@ -54,7 +54,7 @@ class Member:
         )
 
     def poll(self, most: int, wait_s: float) -> list[Record | End]:
-        """Up to `most` of what comes, in its order; waits at most `wait_s` for the first. Rebalances happen in here.
+        """Up to `most` of what comes, in its order; waits at most `wait_s` for the first. Rebalances happen here.
 
         Raises ClientsLost, BadSettings.
         """
