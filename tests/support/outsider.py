@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from confluent_kafka import Consumer, Producer
@@ -117,7 +117,8 @@ class Outsider:
         return found
 
     def lists(self, user_id: str) -> list[JSON | None]:
-        return [value for key, value, _ in self.log.get("recommendations", []) if key == user_id]  # type: ignore[misc]  # JSON topic
+        values = [value for key, value, _ in self.log.get("recommendations", []) if key == user_id]
+        return cast("list[JSON | None]", values)
 
     def latest(self, topic: str) -> dict[str, JSON]:
         """The topic after compaction."""
@@ -133,7 +134,8 @@ class Outsider:
             return False
         name = self._names[str(message.topic())]
         raw, key = message.value(), message.key()
-        headers = {str(k): bytes(v or b"") for k, v in message.headers() or []}  # type: ignore[str-unpack]  # stub
+        pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])  # of a consumed message, a list
+        headers = {name: value or b"" for name, value in pairs}
         value: JSON | bytes | None = raw
         if raw is not None and name != "dead_letters":
             decoded: JSON = json.loads(raw)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from glowplug.errors import CAUSES
+
 # From 1 ms (a commit) to a minute (an outage): a factor of about two a step.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -40,3 +42,11 @@ store_writes = Counter("glowplug_store_writes_total", "Values written to Redis",
 visible_seconds = Histogram(
     "glowplug_visible_seconds", "Event time of the input to its visibility in Redis", ["kind"], buckets=SECONDS
 )
+
+
+def start_at_zero(consumer: str) -> None:
+    """Counters of faults exist before the first fault: an alert on a rate needs the zero before it."""
+    for counter in (aborts, retries, stalls, stale_inputs):
+        counter.labels(consumer)
+    for cause in CAUSES:
+        dead_letters.labels(consumer, cause)

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from glowplug.errors import BadSettings, BrokerUnavailable
+from glowplug.observe import metrics
 from glowplug.serving.store import Store
 from glowplug.settings import Settings
 from glowplug.stream import clients
@@ -87,6 +88,7 @@ class Worker(Generic[Changes]):
     def run(self) -> None:
         """Blocks until `stop`. Raises Fatal, and whatever a fault in the step raises. Once per worker."""
         engine = self._engine
+        metrics.start_at_zero(engine.step.name)
         engine.step.open(engine.context)
         pause_s = FIRST_PAUSE_S
         try:
