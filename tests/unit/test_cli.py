@@ -100,7 +100,7 @@ print([name for name in {heavy} if name in sys.modules])
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, str | None]]:
     """What `glowplug up` would have started."""
     calls: list[tuple[Settings, str | None]] = []
-    stack = SimpleNamespace(run=lambda settings, broker: calls.append((settings, broker)))
+    stack = SimpleNamespace(run=lambda settings, broker, **_ports: calls.append((settings, broker)))
     monkeypatch.setitem(sys.modules, "glowplug.up", stack)
     return calls
 
