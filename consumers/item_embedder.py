@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from glowplug.events import Embedding, ItemDeleted, ItemEvent, ItemUpsert, ItemVector
+from glowplug.events import Embedding, ItemDeleted, ItemEvent, ItemUpsert, ItemVector, Source
 from glowplug.inference.encoder import TextEncoder, load
 from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
@@ -65,10 +65,10 @@ class ItemEmbedder(Embedder[ItemUpsert]):
             generated_at=made.now,
         )
 
-    def recall(self, value: bytes) -> tuple[int, Embedding, Mapping[str, bytes], datetime]:
+    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], datetime]:
         item = ItemVector.model_validate_json(value)
         vectors = {item.embedding.content: unpack(item.vector).tobytes()} if item.vector else {}
-        return item.source.version, item.embedding, vectors, item.listed_at
+        return item.source, item.embedding, vectors, item.listed_at
 
 
 def make(settings: Settings, encoder: TextEncoder) -> ItemEmbedder:

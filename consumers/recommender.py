@@ -22,7 +22,8 @@ from glowplug.ranking.draft import Draft
 from glowplug.ranking.lists import Trigger
 from glowplug.ranking.matching import Moved, audience, match
 from glowplug.ranking.memory import remember, weight_of
-from glowplug.ranking.state import PROFILE, VECTOR, State, told
+from glowplug.ranking.restore import PROFILE, VECTOR, profiled, told
+from glowplug.ranking.state import State
 from glowplug.ranking.user import Listed, User
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone, decode
@@ -30,6 +31,7 @@ from glowplug.stream.main import run_alone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Record, Tail, Until
 
 MATCHED_AT_ONCE = 64  # item changes in one reverse top-k: one score block, tens of milliseconds for 100k users
+MOVED_AT_ONCE = 256  # lists that items change in one batch: a second at most; the others follow in the next ones
 MADE_BUSY, MADE_IDLE = 16, 64  # lists made anew in the background beside other work, and without any
 _interaction: TypeAdapter[Interaction] = TypeAdapter(Interaction)
 
@@ -71,16 +73,22 @@ class Recommender:
         for user_id, trigger in draft.touched.items():
             self._publish(draft, user_id, None, trigger)
         if not self._state.is_deferred(batch):
-            if self._state.import_due:
+            if self._state.to_import:
                 draft.imports = True
             else:
                 self._match(draft)
                 self._release(draft)
             self._make(draft)
+            for user_id in islice(self._state.missing - draft.users.keys(), MADE_IDLE):
+                user = self._state.roster.get(user_id)
+                if user is not None:
+                    draft.delete(User(user_id, user.partition, deleted=True))
         if self._state.may_close(batch):
             tables = self._state.tables
-            watermark, catalogue = self._state.watermark(batch.now), tables.catalogue
-            draft.close(tables.counts.close(tables.priors.newest, watermark, len(catalogue), catalogue.frame()))
+            draft.close(
+                tables.counts.close(tables.priors.newest, self._state.watermark(batch.now), tables.catalogue)
+            )
+        draft.marks = self._state.new_marks(draft)
         return Effects(draft, draft.outgoing(self._state.tables.catalogue.fingerprint), tuple(dead))
 
     def _fold(self, record: Record, draft: Draft) -> None:
@@ -96,15 +104,19 @@ class Recommender:
             reason: Reason = "user.updated" if user is not None and user.is_active else "user.created"
             base = User(said.user_id, record.partition) if user is None or user.deleted else user
             trigger = Trigger(reason, (said.source.event_id,), said.source.event_time)
-            draft.touch(told(base, said), trigger)
+            draft.touch(told(base, said), trigger, record)
         else:
             profile = decode(record, PROFILE, lambda value: value.user_id)
-            if isinstance(profile, Tombstone) or profile.state != "ready":
+            is_gone = isinstance(profile, Tombstone)
+            user_id = profile.id if isinstance(profile, Tombstone) else profile.user_id
+            before = draft.user(user_id) or User(user_id, record.partition)
+            after = profiled(before, profile)
+            if after is before or before.deleted or (is_gone and before.profile is None):
                 return
-            user = draft.user(profile.user_id) or User(profile.user_id, record.partition)
-            if not user.deleted:
+            trigger = Trigger("profile", (), draft.batch.now)
+            if not isinstance(profile, Tombstone):
                 trigger = Trigger("profile", (profile.source.event_id,), profile.source.event_time)
-                draft.touch(replace(user, profile=profile), trigger)
+            draft.touch(after, trigger, record)
 
     def _fold_interaction(self, record: Record, draft: Draft) -> None:
         event = decode(record, _interaction, lambda value: value.user_id)
@@ -115,12 +127,15 @@ class Recommender:
         if memory is None:
             draft.stale += 1
             return
-        draft.touch(replace(user, memory=memory), Trigger("interaction", (event.event_id,), event.event_time))
+        trigger = Trigger("interaction", (event.event_id,), event.event_time)
+        draft.touch(replace(user, memory=memory), trigger, record)
         weight = weight_of(event.action, event.value, self._settings)
         if weight > 0:
             key = (record.partition, event.item_id)
             count = draft.counts.get(key) or self._state.tables.counts.get(*key)
-            draft.counts[key] = self._state.tables.counts.plus(count, weight, event.event_time)
+            draft.counts[key] = self._state.tables.counts.plus(
+                count, weight, min(event.event_time, draft.batch.now)
+            )
 
     def _match(self, draft: Draft) -> None:
         """Turn item changes into lists. What was withdrawn goes first: no list may go out that still holds it."""
@@ -133,8 +148,12 @@ class Recommender:
         moved = match(
             changes, self._state.roster, catalogue, self._state.lists, self._settings, {*fresh, *draft.users}
         )
-        for one in moved:
+        # Those who see something withdrawn first.
+        moved.sort(key=lambda one: one.trigger.reason != "item.withdrawn")
+        for one in moved[:MOVED_AT_ONCE]:
             self._publish_moved(draft, one)
+        for one in moved[MOVED_AT_ONCE:]:
+            draft.postpone(one.user.user_id, one.trigger.joined(self._state.waiting.get(one.user.user_id)))
         for change in changes:
             if change.change == "created" or (change.change == "updated" and change.moved):
                 self._announce(draft, change)
@@ -154,7 +173,7 @@ class Recommender:
         return any(item_id not in self._state.tables.catalogue.index for item_id in user.published or ())
 
     def _announce(self, draft: Draft, change: ItemChange) -> None:
-        for partition in sorted(self._state.partitions):
+        for partition in sorted(filter(change.concerns, self._state.partitions)):
             users = audience(
                 change, partition, self._state.roster, self._state.tables.catalogue, self._settings.audience_size
             )
@@ -166,7 +185,7 @@ class Recommender:
                         users=tuple(users),
                         users_in_partition=self._state.roster.shard.users_in(partition),
                         encoder=self._state.tables.catalogue.fingerprint,
-                        covers=(change.event_id,),
+                        covers=change.covers,
                         source_event_time=change.event_time,
                         generated_at=draft.batch.now,
                     )
@@ -176,8 +195,10 @@ class Recommender:
         """Publish the lists whose window ends."""
         for user_id, trigger in self._state.waiting.items():
             user = draft.user(user_id)
+            if self._state.making.get(user_id) == "import":
+                continue  # made anew there, and then sent with this trigger
             ended = draft.batch.monotonic >= self._state.windows.get(user_id, 0.0)
-            if ended and user_id not in draft.users and user is not None and user.listed is not None:
+            if ended and user_id not in draft.users and user_id not in draft.later and user and user.listed:
                 self._publish(draft, user_id, user.listed, trigger)
                 draft.windows[user_id] = draft.batch.monotonic + self._settings.window_s
 
@@ -200,6 +221,8 @@ class Recommender:
         user = draft.user(user_id)
         if user is None or not user.is_active:
             return
+        if user_id in draft.touched:  # the list answers what waited as well
+            trigger = trigger.joined(self._state.waiting.get(user_id))
         listed = listed or self._state.lists.make(user)
         draft.publish(user, listed, self._state.lists.event(user, listed, trigger, draft.batch.now))
 

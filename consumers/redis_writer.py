@@ -13,8 +13,8 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from glowplug.errors import Poison, SchemaViolation, StoreUnavailable, shown
-from glowplug.events import ItemVector, Recommendations, UserState
+from glowplug.errors import Poison, StoreUnavailable
+from glowplug.events import MARK_KEY, ItemVector, Recommendations, UserState
 from glowplug.inference.encoder import TextEncoder
 from glowplug.observe import metrics
 from glowplug.serving import documents
@@ -28,6 +28,7 @@ from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Record, St
 ITEMS: TypeAdapter[ItemVector] = TypeAdapter(ItemVector)
 USERS: TypeAdapter[UserState] = TypeAdapter(UserState)
 LISTS: TypeAdapter[Recommendations] = TypeAdapter(Recommendations)
+MARK = MARK_KEY.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class RedisWriter:
         times: dict[str, tuple[str, datetime]] = {}
         dead: list[DeadLetter] = []
         for record in batch.records:
+            if record.key == MARK:
+                continue  # the recommender's own note, about no user
             try:
                 value = READ[record.topic](record)
             except Poison as error:
@@ -146,8 +149,7 @@ def _item(record: Record) -> Value:
     item = decode(record, ITEMS, lambda item: item.item_id)
     if isinstance(item, Tombstone):
         return Value(documents.item_key(item.id), None)
-    fields = _checked(record, lambda: documents.item_fields(item))
-    return Value(documents.item_key(item.item_id), fields, item.source.event_time)
+    return Value(documents.item_key(item.item_id), documents.item_fields(item), item.source.event_time)
 
 
 def _user(record: Record) -> Value:
@@ -156,7 +158,7 @@ def _user(record: Record) -> Value:
         return Value(documents.user_key(user.id), None)
     if user.status == "deleted":
         return Value(documents.user_key(user.user_id), None)
-    return Value(documents.user_key(user.user_id), _checked(record, lambda: documents.user_fields(user)))
+    return Value(documents.user_key(user.user_id), documents.user_fields(user))
 
 
 def _list(record: Record) -> Value:
@@ -172,13 +174,6 @@ READ: Mapping[str, Callable[[Record], Value]] = {
     "user_states": _user,
     "recommendations": _list,
 }
-
-
-def _checked(record: Record, fields: Callable[[], Mapping[str, bytes]]) -> Mapping[str, bytes]:
-    try:
-        return fields()
-    except ValueError as error:
-        raise SchemaViolation(f"{record.topic}: vector: {shown(str(error))}") from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import TypeAdapter
 
-from glowplug.events import Embedding, UserDeleted, UserEvent, UserPart, UserUpsert, UserVector
+from glowplug.events import Embedding, Source, UserDeleted, UserEvent, UserPart, UserUpsert, UserVector
 from glowplug.inference.encoder import TextEncoder, load
 from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
@@ -56,10 +56,10 @@ class UserEmbedder(Embedder[UserUpsert]):
             generated_at=made.now,
         )
 
-    def recall(self, value: bytes) -> tuple[int, Embedding, Mapping[str, bytes], None]:
+    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], None]:
         user = UserVector.model_validate_json(value)
         vectors = {content_hash([part.text]): unpack(part.vector).tobytes() for part in user.parts}
-        return user.source.version, user.embedding, vectors, None
+        return user.source, user.embedding, vectors, None
 
 
 def make(settings: Settings, encoder: TextEncoder) -> UserEmbedder:

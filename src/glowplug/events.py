@@ -337,6 +337,21 @@ class UserState(Event):
     updated_at: Time
 
 
+class UserMark(Event):
+    """user-states, key `MARK_KEY`, one per user partition: how far item changes have been turned into its lists."""
+
+    type: Literal["user.mark"] = "user.mark"
+    partition: Annotated[int, Field(ge=0)]
+    matched: Annotated[
+        dict[str, Annotated[int, Field(ge=0)]],
+        Field(description="by partition of item-vectors: all records before this offset are in the lists"),
+    ]
+    updated_at: Time
+
+
+MARK_KEY = "\x00mark"  # no user's: ids hold no control characters
+
+
 class ItemCount(Event):
     """item-stats, key `partition:item_id`: what the users of one partition did with the item."""
 
@@ -433,7 +448,8 @@ INPUTS: tuple[type[Event], ...] = (
     ItemCreated, ItemUpdated, ItemDeleted, UserCreated, UserUpdated, UserDeleted, Interaction,
 )  # fmt: skip
 OUTPUTS: tuple[type[Event], ...] = (
-    ItemVector, UserVector, UserProfile, UserState, ItemCount, ItemPrior, Epoch, Recommendations, ItemAudience,
+    ItemVector, UserVector, UserProfile, UserState, UserMark, ItemCount, ItemPrior, Epoch,
+    Recommendations, ItemAudience,
 )  # fmt: skip
 
 

@@ -103,6 +103,9 @@ class StreamSettings(Section):
         0.5, gt=0, le=1, description="stop when more than this share of records is invalid"
     )
     dead_letter_window: int = Field(1_000, ge=10, description="records over which that share is taken")
+    recreated: tuple[Literal["items", "users"], ...] = Field(
+        (), description="input topics that were deleted and created anew on purpose: their offsets count from there"
+    )
     stall_s: float = Field(60.0, gt=0, description="a partition with lag that does not move this long is reseeked")
     versions: dict[Literal["items", "users"], Literal["offset", "event"]] = Field(
         default={"items": "offset", "users": "offset"},
@@ -137,7 +140,6 @@ class AttributeDeclaration(Section):
 
     type: Literal["number", "category", "list"] = Field(description="what the attribute's values are")
     meaning: str = Field("", description="in words; the template uses it as the label")
-    scale: float | None = Field(None, gt=0, description="numbers: a difference of this size is a notable one")
 
 
 class DomainSettings(Section):
@@ -156,11 +158,13 @@ class DomainSettings(Section):
 class RankingSettings(Section):
     """How a user's vector comes about and how lists are made."""
 
-    list_size: int = Field(20, ge=1, le=1_000, description="items in a published list")
-    raw_size: int = Field(50, ge=1, le=5_000, description="items kept behind it (top-k); at least list_size")
+    list_size: int = Field(20, ge=1, le=500, description="items in a published list")
+    raw_size: int = Field(50, ge=1, le=1_000, description="items kept behind it (top-k); at least list_size")
     audience_size: int = Field(50, ge=1, le=5_000, description="users named in an audience event, per partition")
     history: int = Field(50, ge=1, le=1_000, description="interactions remembered per user")
-    seen: int = Field(10_000, ge=1, description="items never shown again, per user; beyond it the oldest return")
+    seen: int = Field(
+        10_000, ge=1, le=30_000, description="items not shown again, per user; beyond it the oldest return"
+    )
     half_life: float = Field(15.0, gt=0, description="interactions after which one counts half")
     text_strength: float = Field(
         2.0, gt=0, description="interactions that a sign-up text of the user weighs as much as"
@@ -271,6 +275,10 @@ def load(**overrides: Any) -> Settings:
         raise BadSettings(
             f"ranking.raw_size ({settings.ranking.raw_size}) must be at least "
             f"ranking.list_size ({settings.ranking.list_size})"
+        )
+    if settings.ranking.seen < settings.ranking.history:
+        raise BadSettings(
+            f"ranking.seen ({settings.ranking.seen}) must be at least ranking.history ({settings.ranking.history})"
         )
     unknown = sorted(set(settings.ranking.actions) - set(get_args(Weighted)))
     if unknown:

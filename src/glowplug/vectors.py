@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Half = NDArray[np.float16]
 MAX_DIM = 8192  # the widest published sentence encoders; bounds what one record can make a reader allocate
@@ -21,6 +21,11 @@ class Vector(BaseModel):
     dtype: Literal["float16"] = "float16"
     dim: Annotated[int, Field(ge=1, le=MAX_DIM)]
     data: Annotated[str, Field(description="base64 of dim little-endian IEEE 754 half-precision numbers")]
+
+    @model_validator(mode="after")
+    def _holds_what_it_says(self) -> Vector:
+        unpack(self)
+        return self
 
 
 def pack(vector: NDArray[np.floating]) -> Vector:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import struct
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -114,7 +116,21 @@ def _arrays(schema: Schema, root: Schema) -> st.SearchStrategy[list[Any]]:
     return st.lists(_drawn(schema.get("items", True), root), min_size=schema.get("minItems", 0), max_size=FEW)
 
 
+def _vectors() -> st.SearchStrategy[dict[str, Any]]:
+    """What no schema can say: `data` holds `dim` numbers."""
+    numbers = st.lists(st.floats(-1, 1, width=16), min_size=1, max_size=FEW)
+    return numbers.map(
+        lambda values: {
+            "dtype": "float16",
+            "dim": len(values),
+            "data": base64.b64encode(struct.pack(f"<{len(values)}e", *values)).decode(),
+        }
+    )
+
+
 def _objects(schema: Schema, root: Schema) -> st.SearchStrategy[dict[str, Any]]:
+    if schema.get("title") == "Vector":
+        return _vectors()
     fields = {name: _drawn(part, root) for name, part in schema.get("properties", {}).items()}
     required = set(schema.get("required", ()))
     named = st.fixed_dictionaries(

@@ -17,16 +17,18 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 class Driver:
     """One instance of a step that owns `partitions`. Time stands still unless `tick` moves it."""
 
-    def __init__(self, step: Step[Any], partitions: Iterable[int] = (0,)) -> None:
+    def __init__(self, step: Step[Any], partitions: Iterable[int] = (0,), after: Driver | None = None) -> None:
+        """after: the driver of a predecessor, whose log goes on; the step is then to be restored by the test."""
         self.step = step
         self.monotonic = 1_000.0
         self.caught_up = True
         self.behind = 0
         self.produced: defaultdict[str, list[Outgoing]] = defaultdict(list)
         self.dead: list[DeadLetter] = []
-        self._offsets: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._offsets: defaultdict[tuple[str, int], int] = defaultdict(int) if after is None else after._offsets
         step.open(Context({name: f"id-of-{name}" for name in declared()}, dict.fromkeys(declared(), 6)))
-        step.assigned(frozenset(partitions))
+        if after is None:
+            step.assigned(frozenset(partitions))
 
     @property
     def now(self) -> datetime:
@@ -49,7 +51,7 @@ class Driver:
 
     def feed(self, *records: Record) -> list[Outgoing]:
         """One batch; returns what it produced."""
-        batch = Batch(records, self.now, self.monotonic, self.caught_up, self.behind)
+        batch = Batch(records, self.now, self.monotonic, self.caught_up, self.behind, self.behind)
         effects = self.step.step(batch)
         self.step.apply(effects.changes)
         for outgoing in effects.outgoing:

@@ -47,6 +47,9 @@ class PlainIndex:
     def row_of(self, item_id: str) -> int | None:
         return list(self._vectors).index(item_id) if item_id in self._vectors else None
 
+    def columns(self, columns: NDArray[np.int64]) -> Half:
+        return self._matrix()[:, columns]
+
     def write_columns(self, columns: slice, values: Half) -> None:
         for vector, value in zip(self._vectors.values(), values, strict=True):
             vector[columns] = value

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from glowplug.errors import BadSettings
+from consumers.item_embedder import ItemEmbedder
+from glowplug.errors import BadSettings, BadTopics
 from glowplug.events import ItemCreated, ItemDeleted, ItemVector
 from glowplug.inference.fake import FakeEncoder
-from glowplug.settings import DomainSettings, StreamSettings
-from glowplug.stream.step import Batch, Outgoing, Record
+from glowplug.settings import DomainSettings, Settings, StreamSettings
+from glowplug.stream.step import Batch, Context, Outgoing, Record
 from glowplug.vectors import unpack
 from tests.support.embedding import (
     BY_EVENT,
@@ -234,3 +235,30 @@ def test_what_this_consumer_cannot_have_written_is_not_taken_for_its_memory() ->
     embedder = opened()
     embedder.absorb([Record("item_vectors", 0, n, 0, b"a", value) for n, value in enumerate([b"{", b"{}", None])])
     assert len(run(embedder, record(0, created(title="Alien")))[0]) == 1
+
+
+def test_a_second_event_of_a_batch_may_be_fresh_only_because_of_the_first() -> None:
+    domains = {"default": DomainSettings(), "other": DomainSettings(item_template="{title}")}
+    embedder = ItemEmbedder(Settings(stream=BY_EVENT, domains=domains), FakeEncoder())
+    embedder.open(Context({"items": "T"}, {"items": 6}))
+    run(embedder, record(0, created(title="one", version=5)))
+    second = record(1, updated(title="two", version=5, domain="other"))
+    third = record(2, updated(title="three", version=5))
+    outgoing, dead = run(embedder, second, third)
+    assert [item.title for item in vectors(outgoing)] == ["three"]
+    assert dead == ()
+
+
+@pytest.mark.parametrize("first", [created(title="one"), None])
+def test_a_topic_that_was_created_anew_stops_the_start_until_it_is_declared(first: ItemCreated | None) -> None:
+    outgoing, _ = run(opened(), record(0, created(title="zero")), record(7, first))
+
+    def after(stream: StreamSettings) -> ItemEmbedder:
+        embedder = opened(stream)
+        embedder.open(Context({"items": "another"}, {"items": 6}))
+        return absorbed(outgoing, embedder)
+
+    with pytest.raises(BadTopics, match=r"stream\.recreated"):
+        after(StreamSettings())
+    again, _ = run(after(StreamSettings(recreated=("items",))), record(0, created(title="again")))
+    assert [item.title for item in vectors(again)] == ["again"]

@@ -9,6 +9,7 @@ import pytest
 
 from consumers.recommender import Recommender
 from glowplug.settings import load
+from glowplug.stream.step import Batch, Record
 from tests.support.drive import Driver
 from tests.support.events import interaction, item_vector, source, user_vector
 
@@ -354,6 +355,57 @@ def test_a_burst_of_items_waits_until_most_of_it_is_read() -> None:
     assert ids(driver, "u") == ["a"]
 
 
+def test_what_is_withdrawn_goes_even_while_interactions_pile_up() -> None:
+    driver = recommender(import_lag=10)
+    put_items(driver, a=X, b=Y)
+    user(driver, "u", X)
+    item(driver, "a", X, available=False)
+    batch = Batch((), driver.now, driver.monotonic, caught_up=True, behind=10_000, tables_behind=0)
+    effects = driver.step.step(batch)
+    (event,) = (json.loads(out.value or b"") for out in effects.outgoing if out.topic == "recommendations")
+    assert [one["item_id"] for one in event["items"]] == ["b"]
+
+
+def test_an_item_that_enters_very_many_lists_does_not_hold_up_a_sign_up() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    for n in range(600):
+        user(driver, f"u{n}", X)
+    item(driver, "hit", X, event_id="listed")
+    first = driver.feed()
+    assert sum(out.topic == "recommendations" for out in first) <= 2 * 256
+    driver.settle()
+    answers = [value for key, value in driver.values("recommendations") if value["covers"] == ["listed"]]
+    assert len(answers) == 600
+    assert {value["reason"] for value in answers} == {"item.created"}
+    assert all(value["items"][0]["item_id"] == "hit" for value in answers)
+
+
+def test_an_audience_leaves_out_whom_it_must_and_is_full_all_the_same() -> None:
+    driver = recommender(audience_size=1, history=1, seen=10)
+    put_items(driver, first=Z)
+    for name in ("knows", "blocks", "u"):
+        user(driver, name, X if name != "u" else NEAR_X, blocked=["i"] if name == "blocks" else [])
+    act(driver, "knows", "i")
+    act(driver, "knows", "other")  # beyond the history, and still seen
+    item(driver, "i", X)
+    driver.settle()
+    audience = driver.latest("item_audiences")["i"]
+    assert [member["user_id"] for member in audience["users"]] == ["u"]
+
+
+def test_the_list_for_a_users_own_event_covers_what_waited() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    user(driver, "u", X)
+    for name in ("b", "c"):
+        item(driver, name, NEAR_X, event_id=f"e-{name}")
+        driver.settle()
+    act(driver, "u", "a", event_id="click")
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], sorted(event["covers"])) == ("interaction", ["click", "e-c"])
+
+
 # ---- priors ----------------------------------------------------------------------------------------------
 
 
@@ -377,6 +429,29 @@ def test_popularity_reaches_lists_by_an_epoch_and_only_changed_lists_are_sent() 
     assert driver.latest("recommendations")["quiet"]["items"][0]["explanation"]["kind"] == "popular"
 
 
+def test_a_clock_of_the_future_does_not_spoil_an_items_popularity() -> None:
+    driver = recommender(partition=0, popularity_full=10.0, epoch_minimum=1.0)
+    item(driver, "a", X)
+    for n in range(5):
+        driver.read_back(driver.feed(driver.record("interactions", "u", interaction("u", "a", event_id=f"{n}"))))
+    future = {**interaction("u", "a", "view", event_id="future"), "event_time": "2999-01-01T00:00:00Z"}
+    driver.read_back(driver.feed(driver.record("interactions", "u", future)))
+    for n in range(5, 9):
+        driver.read_back(driver.feed(driver.record("interactions", "u", interaction("u", "a", event_id=f"{n}"))))
+    driver.settle()
+    assert driver.latest("item_stats")["prior:a"]["popularity"] > 0.5
+
+
+def test_made_up_items_get_no_prior() -> None:
+    driver = recommender(partition=0, popularity_full=10.0, epoch_minimum=1.0)
+    item(driver, "a", X)
+    for name in ("a", "made-up"):
+        driver.read_back(driver.feed(driver.record("interactions", "u", interaction("u", name, "purchase"))))
+    driver.settle()
+    assert "prior:a" in driver.latest("item_stats")
+    assert "prior:made-up" not in driver.latest("item_stats")
+
+
 def test_an_epoch_is_written_behind_its_priors_into_one_partition() -> None:
     driver = recommender(partition=0, epoch_minimum=1.0)
     item(driver, "a", X)
@@ -391,44 +466,157 @@ def test_an_epoch_is_written_behind_its_priors_into_one_partition() -> None:
 # ---- restarts and spaces ---------------------------------------------------------------------------------
 
 
-def test_after_a_restart_the_memory_is_back_and_only_lists_that_changed_meanwhile_are_sent() -> None:
+def restarted(before: Driver, items: dict[str, list[float]], users: dict[str, list[float]]) -> Driver:
+    """A new process on the log of the old one, in which `items` and `users` are the input topics."""
+    after = Driver(Recommender(load(ranking={"list_size": 3, "raw_size": 4, "window_s": 5.0})), after=before)
+    after.monotonic = before.monotonic
+    after.step.absorb(log_of("item_vectors", 0, {key: item_vector(key, value) for key, value in items.items()}))
+    states = [(out.key, json.loads(out.value or b"null")) for out in before.produced["user_states"]]
+    after.step.restore(log_of("user_states", 1, dict(states)))
+    after.step.restore(log_of("user_vectors", 1, {key: user_vector(key, value) for key, value in users.items()}))
+    after.step.assigned(frozenset({1}))
+    return after
+
+
+def log_of(topic: str, partition: int, values: dict[str, Any]) -> list[Record]:
+    return [
+        Record(topic, partition, offset, 0, key.encode(), json.dumps(value).encode())
+        for offset, (key, value) in enumerate(values.items())
+    ]
+
+
+def test_after_a_restart_no_list_is_made_anew_and_only_items_past_the_mark_are_matched() -> None:
     before = recommender()
-    put_items(before, a=X, b=Y, c=NEAR_X)
+    items = {"a": X, "b": Y, "c": NEAR_X}
+    put_items(before, **items)
     user(before, "u", X)
     user(before, "v", Y)
     act(before, "u", "a")
-    after = Driver(Recommender(load(ranking={"list_size": 3, "raw_size": 4})), ())
-    after.step.restore(
-        [after.record("user_states", k, v, 1) for k, v in before.latest("user_states").items()]
-        + [after.record("user_vectors", k, user_vector(k, x), 1) for k, x in (("u", X), ("v", Y))]
-    )
-    after.step.absorb(
-        [
-            after.record("item_vectors", k, item_vector(k, v))
-            for k, v in (("a", X), ("b", Y), ("d", [1.0, 0.0, 0.0625]))
-        ]
-    )
-    after.step.assigned(frozenset({1}))
-    after.settle()
-    assert {key: [one["item_id"] for one in value["items"]] for key, value in after.values("recommendations")} == {
-        "u": ["d", "b"],
-        "v": ["b", "a", "d"],
-    }
-    act(after, "u", "a", event_id=json.loads(before.produced["user_states"][-1].value or b"{}")["user_id"])
+    item(before, "d", Z)
+    before.settle()
+    assert before.latest("user_states")["\0mark"]["matched"] == {"0": 4}
+    after = restarted(before, {**items, "d": Z, "e": [1.0, 0.0, 0.0625]}, {"u": X, "v": Y})
+    after.feed()
+    assert [(key, value["reason"], value["covers"]) for key, value in after.values("recommendations")] == [
+        ("u", "item.created", ["e-e"]),
+    ]
+    assert after.step.due() is None
+    assert ids(after, "u") == ["e", "c", "b"]
+    act(after, "u", "e")
     assert len(after.latest("user_states")["u"]["history"]) == 2
 
 
-def test_a_user_missing_from_user_vectors_at_restore_counts_as_deleted() -> None:
+def test_the_mark_does_not_pass_an_item_that_waits_in_a_window() -> None:
+    before = recommender()
+    items = {"a": X}
+    put_items(before, **items)
+    user(before, "u", X)
+    for name in ("b", "c"):
+        item(before, name, NEAR_X)
+        before.settle()
+    assert before.latest("user_states")["\0mark"]["matched"] == {"0": 2}
+    assert ids(before, "u") == ["a", "b"]
+    after = restarted(before, {"a": X, "b": NEAR_X, "c": NEAR_X}, {"u": X})
+    after.settle()
+    assert ids(after, "u") == ["a", "b", "c"]
+    assert after.latest("user_states")["\0mark"]["matched"] == {"0": 3}
+
+
+def test_a_list_that_rests_on_what_has_changed_meanwhile_is_made_anew() -> None:
+    before = recommender()
+    put_items(before, a=X, b=Y, c=NEAR_X)
+    user(before, "gone", X)
+    user(before, "bent", Z)
+    act(before, "bent", "b")
+    after = restarted(before, {"b": [0.0, 1.0, 0.0], "c": NEAR_X}, {"gone": X, "bent": Z})
+    after.settle()
+    assert ids(after, "gone") == ["c", "b"]
+    assert ids(after, "bent") == ["c"]
+
+
+def test_a_user_missing_from_user_vectors_once_the_log_is_read_counts_as_deleted() -> None:
     before = recommender()
     put_items(before, a=X)
     user(before, "u", X)
-    after = Driver(Recommender(load()), ())
-    after.step.restore([after.record("user_states", "u", before.latest("user_states")["u"], 1)])
+    after = restarted(before, {"a": X}, {})
+    after.settle()
+    assert after.values("recommendations") == [("u", None)]
+    assert after.latest("user_states")["u"]["status"] == "deleted"
+    act(after, "u", "a")
+    assert after.values("recommendations") == [("u", None)]
+
+
+def test_a_user_whose_next_record_is_still_to_be_read_keeps_their_memory() -> None:
+    before = recommender()
+    put_items(before, a=X, b=Y)
+    user(before, "u", X)
+    act(before, "u", "a")
+    after = restarted(before, {"a": X, "b": Y}, {})
+    after.caught_up = False
+    user(after, "u", X, event_id="changed")
+    after.caught_up = True
+    after.settle()
+    assert ids(after, "u") == ["b"]
+    assert after.latest("user_states")["u"]["status"] == "active"
+
+
+@pytest.mark.parametrize("states_first", [True, False])
+def test_a_user_who_left_and_came_back_is_restored_in_any_order_of_topics(states_first: bool) -> None:
+    before = recommender()
+    put_items(before, a=X)
+    user(before, "u", X)
+    before.feed(before.record("user_vectors", "u", None, 1))
+    user(before, "u", X)
+    after = Driver(Recommender(load()), after=before)
+    after.step.absorb(log_of("item_vectors", 0, {"a": item_vector("a", X)}))
+    states = [
+        Record("user_states", 1, offset, 0, out.key.encode(), out.value)
+        for offset, out in enumerate(before.produced["user_states"])
+    ]
+    vectors = log_of("user_vectors", 1, {"u": user_vector("u", X)})
+    for records in (states, vectors) if states_first else (vectors, states):
+        after.step.restore(records)
     after.step.assigned(frozenset({1}))
     after.settle()
-    act(after, "u", "a")
-    assert after.values("recommendations") == []
-    assert after.values("user_states") == []
+    act(after, "u", "z")
+    assert ids(after, "u") == ["a"]
+
+
+def test_a_list_that_waits_is_not_sent_stale_when_another_partition_comes() -> None:
+    driver = recommender()
+    put_items(driver, a=Y, b=NEAR_X)
+    user(driver, "u", X)
+    for name in ("c", "d"):
+        item(driver, name, NEAR_X)
+        driver.settle()
+    driver.step.assigned(frozenset({2}))
+    item(driver, "best", X)
+    driver.tick(6)
+    driver.settle()
+    assert ids(driver, "u") == ["best", "b", "c"]
+
+
+def test_an_item_listed_while_another_partition_is_restored_still_has_its_audience_and_its_cover() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    user(driver, "u", X)
+    item(driver, "new", X, event_id="listed")
+    driver.step.assigned(frozenset({2}))
+    driver.settle()
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], event["covers"]) == ("item.created", ["listed"])
+    assert "new" in driver.latest("item_audiences")
+
+
+def test_a_user_who_is_gone_before_their_list_was_made_holds_nobody_up() -> None:
+    driver = recommender()
+    user(driver, "u", X)
+    user(driver, "v", X)
+    item(driver, "a", X)  # the first vector: every list is to be made anew
+    driver.feed(driver.record("user_vectors", "u", None, 1))
+    driver.settle()
+    assert ids(driver, "v") == ["a"]
+    assert driver.step.due() is None
 
 
 def test_users_of_a_partition_that_was_taken_away_are_forgotten() -> None:
@@ -476,6 +664,10 @@ def test_a_profile_refines_the_list() -> None:
     assert ids(driver, "u") == ["y", "x"]
     assert (event["reason"], event["stage"]) == ("profile", "refined")
     assert event["basis"]["profile"] > 0
+    driver.feed(driver.record("user_profiles", "u", {**profile, "state": "pending", "vector": None}, 1))
+    assert driver.latest("recommendations")["u"] == event
+    driver.feed(driver.record("user_profiles", "u", None, 1))
+    assert ids(driver, "u") == ["x", "y"]
 
 
 # ---- explanations ----------------------------------------------------------------------------------------

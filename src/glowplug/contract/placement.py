@@ -18,7 +18,7 @@ ON: Mapping[str, tuple[type[Event], ...]] = {
     "item_vectors": (events.ItemVector,),
     "user_vectors": (events.UserVector,),
     "user_profiles": (events.UserProfile,),
-    "user_states": (events.UserState,),
+    "user_states": (events.UserState, events.UserMark),
     "item_stats": (events.ItemCount, events.ItemPrior, events.Epoch),
     "recommendations": (events.Recommendations,),
     "item_audiences": (events.ItemAudience,),
@@ -59,7 +59,8 @@ def _one(topic: Topic) -> list[str]:
     models = ON[topic.name]
     for model in models:
         # A plain key is a field of every event; "prior:item_id"-like keys are made of fields and words.
-        if re.fullmatch(r"\w+", topic.key) and topic.key not in model.model_fields:
+        is_plain = re.fullmatch(r"\w+", topic.key) and model is not events.UserMark  # it has a key of its own
+        if is_plain and topic.key not in model.model_fields:
             found.append(f"[{topic.name}] key {topic.key} is no field of {event_type(model)}")
         if not re.search(rf"\b{re.escape(event_type(model))}\b", topic.holds):
             found.append(f"[{topic.name}] holds does not name {event_type(model)}")

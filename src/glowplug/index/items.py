@@ -44,6 +44,10 @@ class Index(Protocol):
         ...
 
     def row_of(self, item_id: str) -> int | None: ...
+    def columns(self, columns: NDArray[np.int64]) -> Half:
+        """float16 (rows, columns), a copy: these columns of all rows."""
+        ...
+
     def write_columns(self, columns: slice, values: Half) -> None:
         """Replace these columns of all rows at once. values: float16 (rows, width)."""
 
@@ -65,7 +69,6 @@ class FaissIndex:
     """
 
     def __init__(self, dim: int) -> None:
-        faiss.omp_set_num_threads(1)  # one query has nothing to share out: a second thread would only wait
         self._faiss = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         self._rows: dict[str, int] = {}
         self._dim = dim
@@ -113,11 +116,15 @@ class FaissIndex:
             return np.empty((0, self._dim), np.float16)
         return self._memory()[rows]
 
+    def columns(self, columns: NDArray[np.int64]) -> Half:
+        return self._memory()[:, columns]
+
     def write_columns(self, columns: slice, values: Half) -> None:
         if len(self.ids):
             self._memory()[:, columns] = values
 
     def nominate(self, users: Single, n: int) -> tuple[Single, NDArray[np.int64]]:
+        faiss.omp_set_num_threads(1)  # per thread: one query has nothing to share out, a second one would only wait
         scores, rows = self._faiss.search(users, n)
         return scores, rows
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glowplug.index.exact import best_first, exact_scores, nomination_error
+from glowplug.index.exact import Scores, best_first, exact_scores, nomination_error
 from glowplug.index.items import Index
 from glowplug.vectors import Half
 
+NARROW = 4  # nonzero columns of a user of whom no text is known
 SPARE = 16  # nominees beyond k: most certificates hold at the first try
 WIDEN = 4  # and those that do not, at the second or third
 ITEM_NORM = 5.0**0.5  # a unit text block and four prior columns of at most 1
@@ -32,6 +33,11 @@ def top_k(
     Certified: what was not nominated has a float32 score of at most the last nominee's, so its exact score cannot
     exceed that by more than `nomination_error`; the search widens until the k-th exact score lies above.
     """
+    narrow = np.flatnonzero(user)
+    if len(narrow) <= NARROW:
+        # Priors alone: many items tie, so that no certificate holds, and a few columns are scored as they are.
+        scores = exact_scores(user[None, narrow], index.columns(narrow))[0]
+        return _best(scores, index, k, seen, blocked)
     query = user.astype(np.float32)[None]
     error = float(nomination_error(index.dim, float(np.linalg.norm(query)) * ITEM_NORM))
     n = min(k + excluded + SPARE, len(index))
@@ -50,3 +56,16 @@ def top_k(
             return tuple(Hit(ids[at].decode(), float(scores[at])) for at in order)
         n = min(n * WIDEN, len(index))
     return ()
+
+
+def _best(scores: Scores, index: Index, k: int, seen: Container[int], blocked: Container[str]) -> tuple[Hit, ...]:
+    """The k best eligible rows, all of them scored exactly."""
+    found: list[tuple[float, bytes]] = []
+    order = np.argsort(-scores, kind="stable")
+    for row in order:
+        # Rows of equal score come in no particular order of ids: all of the last one's are looked at.
+        if len(found) >= k and -scores[row] > found[k - 1][0]:
+            break
+        if index.hashes[row] not in seen and (not blocked or index.ids[row].decode() not in blocked):
+            found.append((-float(scores[row]), index.ids[row]))
+    return tuple(Hit(item_id.decode(), -negative) for negative, item_id in sorted(found)[:k])

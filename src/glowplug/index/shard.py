@@ -12,6 +12,9 @@ from glowplug.index.retrieve import ITEM_NORM
 from glowplug.vectors import Half
 
 CHUNK_USERS = 65_536  # a float32 score block of 64 items then takes 16 MB: it stays near the cache
+CHUNK_PAIRS = (
+    4_096  # pairs scored exactly at once: 25 MB of float64 rows, where all pairs of a block could be 10 GB
+)
 ABSENT = np.inf  # the floor of a free row: nothing enters
 
 
@@ -71,9 +74,11 @@ class Shard:
             slack = nomination_error(self.dim, np.linalg.norm(users, axis=1).astype(np.float64) * ITEM_NORM)
             near = (users @ singles.T) >= (floors - slack)[:, None]
             rows, columns = np.nonzero(near)
-            for row, column, score in zip(rows, columns, pair_scores(users[rows], items[columns]), strict=True):
-                if score >= floors[row]:
-                    found.append(Entry(self._ids[start + row], int(column), float(score)))
+            for at in range(0, len(rows), CHUNK_PAIRS):
+                here, there = rows[at : at + CHUNK_PAIRS], columns[at : at + CHUNK_PAIRS]
+                for row, column, score in zip(here, there, pair_scores(users[here], items[there]), strict=True):
+                    if score >= floors[row]:
+                        found.append(Entry(self._ids[start + row], int(column), float(score)))
         return found
 
     def audience(self, item: Half, partition: int, n: int) -> list[tuple[str, float]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from heapq import nsmallest
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from glowplug.errors import SchemaViolation, shown
 from glowplug.events import Attributes, ItemVector
 from glowplug.index.items import FaissIndex, Index, item_hash
 from glowplug.ranking.blocks import Layout
@@ -17,11 +20,19 @@ from glowplug.ranking.priors import BEGINNING, Priors
 from glowplug.vectors import Half, unpack
 
 Change = Literal["created", "updated", "withdrawn"]
+MAX_COVERS = 100  # event ids that one change, or one list, names: enough for any window, and bounded during imports
+
+
+class At(NamedTuple):
+    """Where a record stands in item-vectors."""
+
+    partition: int
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """text: float16 (text,), of encoder `fingerprint`; None where the item has no text."""
+    """text: float16 (text,), of encoder `fingerprint`; None where the item has no text. at: its latest record."""
 
     item_id: str
     title: str
@@ -33,24 +44,48 @@ class Item:
     fingerprint: str
     event_id: str
     event_time: datetime
+    at: At
 
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """What a changed item asks of the lists. moved: its text vector differs, so histories weigh differently too."""
+    """What a changed item asks of the lists. moved: its text vector differs, so histories weigh differently too.
+
+    covers: ids of the events it stands for, the latest MAX_COVERS. event_time, at: of the oldest of their records.
+    only: the user partitions that it is news to; None: all of ours.
+    """
 
     item_id: str
     change: Change
     moved: bool
-    event_id: str
+    covers: tuple[str, ...]
     event_time: datetime
+    at: At
+    only: frozenset[int] | None = None
 
     def after(self, earlier: ItemChange | None) -> ItemChange:
         """This change on top of one that still waits."""
         if earlier is None:
             return self
         created = earlier.change == "created" and self.change == "updated"
-        return replace(self, change="created" if created else self.change, moved=self.moved or earlier.moved)
+        everybody = self.only is None or earlier.only is None
+        return replace(
+            self,
+            change="created" if created else self.change,
+            moved=self.moved or earlier.moved,
+            covers=tuple(dict.fromkeys(earlier.covers + self.covers))[-MAX_COVERS:],
+            event_time=min(self.event_time, earlier.event_time),
+            at=min(self.at, earlier.at),
+            only=None if everybody else (self.only or frozenset()) | (earlier.only or frozenset()),
+        )
+
+    def concerns(self, partition: int) -> bool:
+        return self.only is None or partition in self.only
+
+    def for_only(self, partitions: frozenset[int]) -> ItemChange | None:
+        """What is left of the change for these partitions."""
+        only = partitions if self.only is None else self.only & partitions
+        return replace(self, only=only) if only else None
 
 
 class Catalogue:
@@ -62,6 +97,7 @@ class Catalogue:
         self._items: dict[str, Item] = {}
         self._spaces: Counter[str] = Counter()
         self._values: Counter[tuple[str, str]] = Counter()
+        self._dims: dict[str, int] = {}  # by encoder
         self.fingerprint = ""
         self.latest = BEGINNING  # greatest listed_at so far
         self.layout = Layout(0)
@@ -70,6 +106,9 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self._items)
 
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._items
+
     def get(self, item_id: str) -> Item | None:
         return self._items.get(item_id)
 
@@ -77,9 +116,14 @@ class Catalogue:
         item = self._items.get(item_id)
         return item.text if item is not None and item.fingerprint == self.fingerprint else None
 
-    def put(self, record: ItemVector, priors: Priors) -> ItemChange | None:
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def put(self, record: ItemVector, at: At, priors: Priors) -> ItemChange | None:
         """Apply a record of item-vectors. None where nothing that lists depend on has changed."""
         text = unpack(record.vector) if record.vector is not None else None
+        if text is not None:
+            self._check_dim(record.embedding.fingerprint, text.size)
         item = Item(
             item_id=record.item_id,
             title=record.title,
@@ -91,6 +135,7 @@ class Catalogue:
             fingerprint=record.embedding.fingerprint,
             event_id=record.source.event_id,
             event_time=record.source.event_time,
+            at=at,
         )
         earlier = self._items.get(item.item_id)
         self._replace(earlier, item)
@@ -106,16 +151,16 @@ class Catalogue:
         if not shown and not was_shown and not moved:
             return None
         change: Change = "withdrawn" if was_shown and not shown else "updated" if was_shown else "created"
-        return ItemChange(item.item_id, change, moved, item.event_id, item.event_time)
+        return ItemChange(item.item_id, change, moved, (item.event_id,), item.event_time, at)
 
-    def drop(self, item_id: str, event_id: str, event_time: datetime) -> ItemChange | None:
+    def drop(self, item_id: str, at: At, event_id: str, event_time: datetime) -> ItemChange | None:
         """Apply a tombstone of item-vectors."""
         earlier = self._items.get(item_id)
         if earlier is None:
             return None
         self._replace(earlier, None)
         self.index.remove(item_id)
-        return ItemChange(item_id, "withdrawn", earlier.text is not None, event_id, event_time)
+        return ItemChange(item_id, "withdrawn", earlier.text is not None, (event_id,), event_time, at)
 
     def share(self, name: str, value: str) -> float:
         """Of all items, those with this value of this category or list attribute."""
@@ -139,17 +184,25 @@ class Catalogue:
 
     def frame(self) -> Frame | None:
         """What the items of the serving space have in common; of a sample that any instance would draw alike."""
-        known = [
-            item for item in self._items.values() if item.text is not None and item.fingerprint == self.fingerprint
-        ]
-        known.sort(key=lambda item: item_hash(item.item_id))
-        return fit(self.fingerprint, [item.text for item in known[:MOST] if item.text is not None])
+        texts = ((item_id, self.text_of(item_id)) for item_id in self._items)
+        known = [(item_id, text) for item_id, text in texts if text is not None]
+        if len(known) > MOST:
+            known = nsmallest(MOST, known, key=lambda pair: item_hash(pair[0]))
+        return fit(self.fingerprint, [text for _, text in known])
 
     def write_priors(self, priors: Priors, epoch: int) -> None:
         """Put the priors of `epoch` into its columns, for every item at once."""
         items = (self._items[item_id.decode()] for item_id in self.index.ids)
         values = np.array([priors.of(item.item_id, item.listed_at, epoch) for item in items], np.float16)
         self.index.write_columns(self.layout.prior(epoch), values)
+
+    def _check_dim(self, fingerprint: str, dim: int) -> None:
+        """Raises SchemaViolation where one encoder's vectors have two lengths."""
+        known = self._dims.setdefault(fingerprint, dim)
+        if dim != known:
+            raise SchemaViolation(
+                f"item_vectors: vector.dim is {dim}, and {known} in other records of encoder {shown(fingerprint)}"
+            )
 
     def _show(self, item: Item, priors: Priors) -> None:
         if item.available:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from glowplug.events import Epoch, ItemCount, ItemPrior
-from glowplug.ranking.frame import Frame
+from glowplug.ranking.catalogue import Catalogue
 from glowplug.ranking.priors import BEGINNING, TOLERANCE, Table, decayed, popularity
 from glowplug.settings import RankingSettings
 
@@ -49,26 +49,27 @@ class Counts:
             until,
         )
 
-    def close(self, read: Table, watermark: datetime, items: int, frame: Frame | None) -> list[ItemPrior | Epoch]:
-        """The records that make the next epoch: every popularity that changed, and the epoch itself last.
-
-        items, frame: how many items there are now, and what they have in common."""
+    def close(self, read: Table, watermark: datetime, known: Catalogue) -> list[ItemPrior | Epoch]:
+        """The records that make the next epoch: every popularity that changed, and the epoch itself last."""
         epoch = read.epoch + 1
         records: list[ItemPrior | Epoch] = []
         for item_id, by_partition in self._by_item.items():
+            if item_id not in known:
+                continue  # made up, or not listed yet
             total = sum(
                 decayed(count.weight, count.as_of, watermark, self._settings) for count in by_partition.values()
             )
             now = popularity(total, self._settings)
             if abs(now - read.popularity.get(item_id, 0.0)) >= TOLERANCE:
                 records.append(ItemPrior(item_id=item_id, popularity=round(now, 4), epoch=epoch))
+        frame = known.frame()
         centre, axes = frame.packed if frame is not None else (None, ())
         records.append(
             Epoch(
                 epoch=epoch,
                 as_of=watermark,
                 interactions=max(0.0, self.interactions),
-                items=items,
+                items=len(known),
                 encoder=frame.encoder if frame is not None else "",
                 centre=centre,
                 axes=axes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from glowplug.events import Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations
+from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations, UserMark
 from glowplug.observe import metrics
 from glowplug.ranking.catalogue import ItemChange
 from glowplug.ranking.counts import Count
@@ -13,7 +13,7 @@ from glowplug.ranking.lists import Trigger
 from glowplug.ranking.roster import Roster
 from glowplug.ranking.tables import stat_key
 from glowplug.ranking.user import Listed, User, to_state
-from glowplug.stream.step import Batch, Outgoing
+from glowplug.stream.step import Batch, Outgoing, Record
 
 UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to measure
 
@@ -21,7 +21,9 @@ UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to
 @dataclass(slots=True)
 class Draft:
     """users: new values, over the roster's. touched: users with events of their own, and why their list is made.
-    waiting: None takes a user out of it. imports: every list is to be made anew, once."""
+    waiting: None takes a user out of it. marks: by user partition, up to where items are matched.
+    later: users whose list is made in one of the next batches. causes: the record that touched a user.
+    imports: every list of partitions without a mark is to be made anew, once."""
 
     batch: Batch
     roster: Roster
@@ -34,15 +36,19 @@ class Draft:
     audiences: list[ItemAudience] = field(default_factory=list)
     events: dict[str, Recommendations] = field(default_factory=dict)
     stats: list[ItemPrior | Epoch] = field(default_factory=list)
+    marks: dict[int, dict[int, int]] = field(default_factory=dict)
     stale: int = 0
+    later: set[str] = field(default_factory=set)
+    causes: dict[str, Record] = field(default_factory=dict)
     imports: bool = False
     closed: int = 0
 
     def user(self, user_id: str) -> User | None:
         return self.users.get(user_id) or self.roster.get(user_id)
 
-    def touch(self, user: User, trigger: Trigger) -> None:
+    def touch(self, user: User, trigger: Trigger, cause: Record) -> None:
         self.users[user.user_id] = user
+        self.causes[user.user_id] = cause
         self.touched[user.user_id] = trigger.joined(self.touched.get(user.user_id))
 
     def delete(self, user: User) -> None:
@@ -52,15 +58,20 @@ class Draft:
 
     def keep(self, user: User, listed: Listed) -> None:
         """Another raw list behind the same published one."""
-        self.users[user.user_id] = replace(user, listed=listed)
+        self.users[user.user_id] = user.with_list(listed)
         self.waiting[user.user_id] = None
 
+    def postpone(self, user_id: str, trigger: Trigger) -> None:
+        """The list is made anew in one of the next batches, and says then why."""
+        self.later.add(user_id)
+        self.waiting[user_id] = trigger
+
     def wait(self, user: User, listed: Listed, trigger: Trigger) -> None:
-        self.users[user.user_id] = replace(user, listed=listed)
+        self.users[user.user_id] = user.with_list(listed)
         self.waiting[user.user_id] = trigger
 
     def publish(self, user: User, listed: Listed, event: Recommendations) -> None:
-        self.users[user.user_id] = replace(user, listed=listed, published=listed.shown)
+        self.users[user.user_id] = replace(user.with_list(listed), published=listed.shown)
         self.events[user.user_id] = event
         self.waiting[user.user_id] = None
 
@@ -73,13 +84,16 @@ class Draft:
         records: list[Outgoing] = []
         for user_id, user in self.users.items():
             event = self.events.get(user_id)
-            if event is None and not user.deleted and user_id not in self.touched:
-                continue  # a raw list moved behind the published one: the log need not know
-            records.append(_record("user_states", user_id, to_state(user, encoder, self.batch.now)))
+            cause = self.causes.get(user_id)
+            records.append(_record("user_states", user_id, to_state(user, encoder, self.batch.now), cause))
             if event is not None:
-                records.append(_record("recommendations", user_id, event))
+                records.append(_record("recommendations", user_id, event, cause))
             elif user.deleted:
                 records.append(Outgoing("recommendations", user_id, None))
+        for partition, matched in self.marks.items():
+            positions = {str(number): offset for number, offset in sorted(matched.items())}
+            mark = UserMark(partition=partition, matched=positions, updated_at=self.batch.now)
+            records.append(replace(_record("user_states", MARK_KEY, mark), partition=partition))
         records += [_record("item_audiences", audience.item_id, audience) for audience in self.audiences]
         for (partition, item_id), count in self.counts.items():
             stat = ItemCount(partition=partition, item_id=item_id, count=count.weight, as_of=count.as_of)
@@ -96,5 +110,5 @@ class Draft:
                 metrics.freshness.labels(event.stage, event.reason).observe(max(0.0, delay))
 
 
-def _record(topic: str, key: str, event: Event) -> Outgoing:
-    return Outgoing(topic, key, event.model_dump_json().encode())
+def _record(topic: str, key: str, event: Event, cause: Record | None = None) -> Outgoing:
+    return Outgoing(topic, key, event.model_dump_json().encode(), cause=cause)

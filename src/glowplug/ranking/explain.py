@@ -11,6 +11,7 @@ from glowplug.ranking.user import Listed, User
 from glowplug.vectors import Half
 
 COMMON = 0.25  # what a quarter of all items have in common explains nothing
+VALUE_CHARS = 200  # a list of the longest statements must fit into one record
 QUOTE_CHARS = 60  # of the user's own words: enough to recognise the statement
 DONE: dict[Action, str] = {
     "view": "viewed",
@@ -29,7 +30,7 @@ def explain(
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
-    pull = _strongest(item, listed.pulls)
+    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls)
     if pull is not None:
         return (
             _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
@@ -41,13 +42,13 @@ def explain(
     return Explanation(kind="fresh", text="new here", field="listed_at", value=item.listed_at.isoformat())
 
 
-def _strongest(item: Item, pulls: tuple[Pull, ...]) -> Pull | None:
-    """The pull with the greatest positive share of the item's text score; not one that pushes away."""
-    if item.text is None or not pulls or pulls[0].vector.size != item.text.size:
+def _strongest(text: Half | None, pulls: tuple[Pull, ...]) -> Pull | None:
+    """The pull with the greatest positive share of an item's text score; not one that pushes away."""
+    if text is None or not pulls or pulls[0].vector.size != text.size:
         return None
     vectors = np.array([pull.vector for pull in pulls], dtype=np.float64)
     weights = np.array([max(0.0, pull.weight) for pull in pulls])
-    shares = weights * (vectors @ item.text.astype(np.float64))
+    shares = weights * (vectors @ text.astype(np.float64))
     best = int(np.argmax(shares))
     return pulls[best] if shares[best] > 0 else None
 
@@ -58,7 +59,9 @@ def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:
     part: UserPart = user.said.parts[int(pull.key)]
     quote = _quoted(part.text)
     if part.field == "text":
-        return Explanation(kind="text", text=f"close to what you wrote: “{quote}”", field="text", value=part.text)
+        return Explanation(
+            kind="text", text=f"close to what you wrote: “{quote}”", field="text", value=part.text[:VALUE_CHARS]
+        )
     label = LABELS.get(part.field, part.field)
     named = _attribute_named(item, part.text)
     suffix = f" ({named}: {part.text})" if named else ""
@@ -66,7 +69,7 @@ def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:
         kind="interest" if part.field == "interests" else "attribute",
         text=f"matches {label} “{quote}”{suffix}",
         field=part.field,
-        value=part.text,
+        value=part.text[:VALUE_CHARS],
     )
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from glowplug.events import Basis, Reason, Recommendations, Recommended, Stage
 from glowplug.index.retrieve import Hit, top_k
-from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.catalogue import MAX_COVERS, At, Catalogue
 from glowplug.ranking.explain import explain
-from glowplug.ranking.fold import UserFold
+from glowplug.ranking.fold import Side, UserFold
 from glowplug.ranking.priors import Priors
 from glowplug.ranking.user import Listed, User, statements
 from glowplug.settings import RankingSettings
 
-MAX_COVERS = 100  # event ids named by one list: enough for any window, and bounded during imports
+TITLE_CHARS = 200  # of a title in a list: a list of the longest titles must fit into one record
 # What a list is said to be for when several things happened at once: the user's own deeds before the items'.
 PRECEDENCE: tuple[Reason, ...] = (
     "user.created", "user.updated", "interaction", "profile",
@@ -25,11 +25,15 @@ PRECEDENCE: tuple[Reason, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Why a list is made: covers are ids of input events, event_time that of the oldest."""
+    """Why a list is made: covers are ids of input events, event_time that of the oldest.
+
+    since: where the item changes behind it stand, the oldest of each partition of item-vectors.
+    """
 
     reason: Reason
     covers: tuple[str, ...]
     event_time: datetime
+    since: tuple[At, ...] = ()
 
     def joined(self, other: Trigger | None) -> Trigger:
         if other is None:
@@ -38,7 +42,16 @@ class Trigger:
             min(self.reason, other.reason, key=PRECEDENCE.index),
             tuple(dict.fromkeys(other.covers + self.covers))[-MAX_COVERS:],
             min(self.event_time, other.event_time),
+            oldest((*self.since, *other.since)),
         )
+
+
+def oldest(places: Iterable[At]) -> tuple[At, ...]:
+    """The first place of each partition."""
+    first: dict[int, At] = {}
+    for at in places:
+        first[at.partition] = min(at, first.get(at.partition, at))
+    return tuple(first.values())
 
 
 class Lists:
@@ -52,14 +65,21 @@ class Lists:
 
     def make(self, user: User) -> Listed:
         """The user's list from nothing, with the priors of the current epoch."""
-        catalogue, table = self._catalogue, self._priors.current
-        said = statements(user, catalogue.fingerprint)
-        frame = table.frame if table.frame is not None and table.frame.encoder == catalogue.fingerprint else None
-        side = self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, table.epoch, frame)
+        side = self.side(user)
         seen, blocked = user.memory.seen, user.blocked
-        raw = top_k(
-            catalogue.index, side.vector, self._settings.raw_size, seen, blocked, excluded=len(seen) + len(blocked)
-        )
+        excluded = len(seen) + len(blocked)
+        raw = top_k(self._catalogue.index, side.vector, self._settings.raw_size, seen, blocked, excluded)
+        return self.listed(side, raw)
+
+    def side(self, user: User) -> Side:
+        """The user's side of the inner product in the current epoch."""
+        catalogue, table = self._catalogue, self._priors.current
+        said = statements(user, catalogue.fingerprint, catalogue.layout.text)
+        frame = table.frame if table.frame is not None and table.frame.encoder == catalogue.fingerprint else None
+        return self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, table.epoch, frame)
+
+    def listed(self, side: Side, raw: tuple[Hit, ...]) -> Listed:
+        """A list of the current epoch."""
         return Listed(
             vector=side.vector,
             raw=raw,
@@ -67,7 +87,7 @@ class Lists:
             basis=side.basis,
             pulls=side.pulls,
             stage=_stage(side.basis),
-            epoch=table.epoch,
+            epoch=self._priors.current.epoch,
         )
 
     def with_raw(self, listed: Listed, raw: tuple[Hit, ...]) -> Listed:
@@ -110,7 +130,7 @@ class Lists:
                 item_id=item_id,
                 rank=rank,
                 score=scores[item_id],
-                title=item.title,
+                title=item.title[:TITLE_CHARS],
                 explanation=explain(item, priors, listed.vector[columns], user, listed, self._catalogue),
             )
 

@@ -44,12 +44,16 @@ def match(
     causes: defaultdict[str, list[ItemChange]] = defaultdict(list)
     bent: set[str] = set()
     for change in changes:
-        for user_id in roster.listed_by(change.item_id):
-            causes[user_id].append(change)
-        if change.moved:
-            for user_id in roster.met_by(change.item_id):
+        listing, meeting = (
+            roster.listed_by(change.item_id),
+            roster.met_by(change.item_id) if change.moved else set(),
+        )
+        for user_id in listing | meeting:
+            user = roster.get(user_id)
+            if user is not None and change.concerns(user.partition):
                 causes[user_id].append(change)
-                bent.add(user_id)
+                if user_id in meeting:
+                    bent.add(user_id)
     found: list[Moved] = []
     for user_id, because in causes.items():
         user = roster.get(user_id)
@@ -71,10 +75,13 @@ def audience(
     if row is None:
         return []
     vector = catalogue.index.rows([row])[0]
-    excluded = len(roster.met_by(change.item_id))
-    ranked = roster.shard.audience(vector, partition, n + excluded)
-    wanted = ((user_id, score) for user_id, score in ranked if _may_see(roster.get(user_id), change.item_id))
-    return [AudienceMember(user_id=user_id, score=score) for user_id, score in wanted][:n]
+    asked, found = n + len(roster.met_by(change.item_id)), 0
+    while True:
+        ranked = roster.shard.audience(vector, partition, asked)
+        wanted = [(user_id, score) for user_id, score in ranked if _may_see(roster.get(user_id), change.item_id)]
+        if len(wanted) >= n or len(ranked) == found:
+            return [AudienceMember(user_id=user_id, score=score) for user_id, score in wanted[:n]]
+        asked, found = 2 * asked, len(ranked)
 
 
 def _anew(user: User, listed: Listed, catalogue: Catalogue, lists: Lists, settings: RankingSettings) -> Listed:
@@ -98,7 +105,8 @@ def _gaining(
     gains: defaultdict[str, list[tuple[ItemChange, float]]] = defaultdict(list)
     for entry in roster.shard.entering(vectors):
         change = entered[entry.item][0]
-        if entry.user_id not in skip and _may_see(roster.get(entry.user_id), change.item_id):
+        user = roster.get(entry.user_id)
+        if entry.user_id not in skip and _may_see(user, change.item_id) and _is_news(change, user):
             gains[entry.user_id].append((change, entry.score))
     found: list[Moved] = []
     for user_id, gained in gains.items():
@@ -115,12 +123,16 @@ def _gaining(
     return found
 
 
+def _is_news(change: ItemChange, user: User | None) -> bool:
+    return user is not None and change.concerns(user.partition)
+
+
 def _may_see(user: User | None, item_id: str) -> bool:
     return user is not None and item_id not in user.blocked and item_hash(item_id) not in user.memory.seen
 
 
 def _trigger(because: Sequence[ItemChange]) -> Trigger:
-    first, *rest = (Trigger(REASONS[c.change], (c.event_id,), c.event_time) for c in because)
+    first, *rest = (Trigger(REASONS[c.change], c.covers, c.event_time, (c.at,)) for c in because)
     for trigger in rest:
         first = trigger.joined(first)
     return first

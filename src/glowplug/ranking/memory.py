@@ -40,7 +40,9 @@ def remember(memory: Memory, event: Interaction, settings: RankingSettings) -> M
     weight = weight_of(event.action, event.value, settings)
     entry = Entry(event.item_id, event.action, event.value, weight, event_hash, event.event_time)
     seen = dict(memory.seen)
-    seen[item_hash(event.item_id)] = None
+    met = item_hash(event.item_id)
+    seen.pop(met, None)  # met again: the latest now
+    seen[met] = None
     while len(seen) > settings.seen:
         del seen[next(iter(seen))]
     return replace(

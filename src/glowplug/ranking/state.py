@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from pydantic import TypeAdapter
-
-from glowplug.errors import Poison
-from glowplug.events import Reason, UserProfile, UserState, UserVector
+from glowplug.events import Reason
 from glowplug.observe import metrics
+from glowplug.ranking.catalogue import At
 from glowplug.ranking.draft import Draft
 from glowplug.ranking.fold import DecayedAverages
 from glowplug.ranking.lists import Lists, Trigger
 from glowplug.ranking.priors import BEGINNING, is_due
+from glowplug.ranking.restore import Remembered, changes_since, resumed
 from glowplug.ranking.roster import Roster
 from glowplug.ranking.tables import Tables
-from glowplug.ranking.user import User, from_state
+from glowplug.ranking.user import User
 from glowplug.settings import RankingSettings
-from glowplug.stream.decode import Tombstone, decode
 from glowplug.stream.step import Batch, Record
 
 DEFERRED_S = 0.05  # until matching that waits for a backlog looks again
-VECTOR: TypeAdapter[UserVector] = TypeAdapter(UserVector)
-PROFILE: TypeAdapter[UserProfile] = TypeAdapter(UserProfile)
-STATE: TypeAdapter[UserState] = TypeAdapter(UserState)
-log = logging.getLogger(__name__)
 
 
 class State:
-    """making: users whose list is to be made anew in the background, and why. windows: until when (monotonic
-    seconds) item-caused lists of a user wait; waiting: users with such a list. import_due: every list is to be made
-    anew once the log is read in."""
+    """making: users whose list is to be made anew in the background, and why.
+    windows: until when (monotonic seconds) item-caused lists of a user wait; waiting: users with such a list.
+    to_import: partitions without a mark, all of whose lists are made anew once the log is read in.
+    missing: users who seem to have been deleted while nobody looked; told once the log is read in.
+    marks: by user partition, up to where each partition of item-vectors is in its lists, as the log has it.
+    """
 
     def __init__(self, settings: RankingSettings) -> None:
         self._settings = settings
-        self._remembered: set[str] = set()  # restored as active, not yet seen in user-vectors
+        self._remembered = Remembered(settings)
         self._space = ""
         self._closed = 0  # the last epoch written here
         self._last = Batch((), BEGINNING, 0.0, caught_up=False)
@@ -48,42 +43,51 @@ class State:
         self.making: dict[str, Reason] = {}
         self.windows: dict[str, float] = {}
         self.waiting: dict[str, Trigger] = {}
-        self.import_due = False
+        self.to_import: set[int] = set()
+        self.missing: set[str] = set()
+        self.marks: dict[int, dict[int, int]] = {}
+
+    # ---- between batches -----------------------------------------------------------------------------------
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Own user-states, and the user-vectors and user-profiles they were made from, in any order of topics."""
-        for record in records:
-            try:
-                self._restore(record)
-            except Poison as error:
-                # Written by ourselves, or answered with a dead letter when it was first read.
-                log.error("%s/%d@%d left out: %s", record.topic, record.partition, record.offset, error)
+        self._remembered.read(records)
 
     def absorb(self, records: Sequence[Record]) -> None:
         self.tables.absorb(records, self.partitions)
         self._settle()
 
     def assigned(self, partitions: frozenset[int]) -> None:
+        tables = self.tables
+        if not self.partitions:
+            tables.pending.clear()  # there was no list that they could have changed
+            tables.priors.skip()
+            tables.catalogue.write_priors(tables.priors, tables.priors.current.epoch)
         self.partitions |= partitions
-        for user_id in self._remembered:
-            user = self.roster.get(user_id)
-            if user is not None and user.said is None:  # gone from user-vectors: deleted while nobody looked
-                self._put(User(user_id, user.partition, deleted=True))
-        self._remembered.clear()
-        if not len(self.roster.shard):
-            self.tables.priors.skip()
-            self.tables.catalogue.write_priors(self.tables.priors, self.tables.priors.current.epoch)
-        self.import_due = True
+        for user, is_vouched in self._remembered.take(partitions):
+            self._resume(user, is_vouched)
+        for partition in partitions:
+            mark = self._remembered.marks.pop(partition, None)
+            if mark is None:
+                self.to_import.add(partition)
+            else:
+                self.marks[partition] = mark
+                for change in changes_since(mark, partition, tables.catalogue):
+                    tables.wait(change)
         self._settle()
 
     def revoked(self, partitions: frozenset[int]) -> None:
         self.partitions -= partitions
+        self.to_import -= partitions
+        self._remembered.forget(partitions)
+        for partition in partitions:
+            self.marks.pop(partition, None)
         for user in self.roster:
             if user.partition in partitions:
                 self.roster.drop(user.user_id)
                 self.making.pop(user.user_id, None)
                 self.windows.pop(user.user_id, None)
                 self.waiting.pop(user.user_id, None)
+                self.missing.discard(user.user_id)
         self._settle()
 
     def apply(self, draft: Draft) -> None:
@@ -94,6 +98,7 @@ class State:
             tables.pending.pop(change.item_id, None)
         for user in draft.users.values():
             self._put(user)
+            self.missing.discard(user.user_id)
             if user.listed is None or user.listed.epoch == tables.priors.current.epoch:
                 self.making.pop(user.user_id, None)
         self.windows.update(draft.windows)
@@ -102,27 +107,29 @@ class State:
                 self.waiting.pop(user_id, None)
             else:
                 self.waiting[user_id] = trigger
+        self.making.update(dict.fromkeys(draft.later, "import"))
         if draft.imports:
-            tables.pending.clear()
-            self.import_due = False
-            self.making.update({user.user_id: "import" for user in self.roster if user.is_active})
+            self._import()
+        self.marks.update(draft.marks)
         self._closed = max(self._closed, draft.closed)
         self._last = draft.batch
         self._settle()
+
+    # ---- what a step asks ----------------------------------------------------------------------------------
 
     def due(self) -> float | None:
         """When there is something to do without records."""
         if not self.partitions:
             return None
-        if self.may_close(self._last):
-            return 0.0
-        if self.making or self.tables.pending or self.import_due:
-            return self._last.monotonic + DEFERRED_S if self.is_deferred(self._last) else 0.0
-        return min((self.windows.get(user_id, 0.0) for user_id in self.waiting), default=None)
+        waits_until = min((self.windows.get(user_id, 0.0) for user_id in self.waiting), default=None)
+        has_work = bool(self.making or self.tables.pending or self.to_import or self.missing)
+        if self.is_deferred(self._last) and (has_work or waits_until is not None):
+            return self._last.monotonic + DEFERRED_S
+        return 0.0 if has_work or self.may_close(self._last) else waits_until
 
     def is_deferred(self, batch: Batch) -> bool:
-        """Item changes wait while the log is still being read in, or a burst of them is."""
-        return not batch.caught_up or batch.behind > self._settings.import_lag
+        """Lists wait while the log is still being read in, or a burst of items is."""
+        return not batch.caught_up or batch.tables_behind > self._settings.import_lag
 
     def may_close(self, batch: Batch) -> bool:
         """It is ours to write the next epoch, the last one has been read back and every list is in it."""
@@ -143,36 +150,66 @@ class State:
         """Greatest event time seen; a clock of the future does not count."""
         return min(max(self.tables.counts.watermark, self.tables.catalogue.latest), now)
 
+    def new_marks(self, draft: Draft) -> dict[int, dict[int, int]]:
+        """How far item changes are in the lists once `draft` is committed, where the log does not have it yet.
+
+        A mark never passes a change that still waits: for its matching, a user's window, or a list to be made.
+        """
+        if self.is_deferred(draft.batch):
+            return {}
+        made = draft.users.keys() & self.making.keys()
+        if not draft.matched and not made and not draft.waiting.keys() & self.waiting.keys():
+            return {}
+        reached = {p: dict(self.tables.read) for p in self.partitions - self.to_import}
+        for user_id, reason in self.making.items():
+            user = self.roster.get(user_id)
+            if reason == "import" and user_id not in made and user is not None:
+                reached.pop(user.partition, None)
+        for user_id, trigger in {**self.waiting, **draft.waiting}.items():
+            user = draft.user(user_id)
+            if trigger is not None and user is not None and user.partition in reached:
+                _hold(reached[user.partition], trigger.since)
+        matched = {change.item_id for change in draft.matched}
+        left = [change for change in self.tables.pending.values() if change.item_id not in matched]
+        for partition, positions in reached.items():
+            _hold(positions, [change.at for change in left if change.concerns(partition)])
+        return {p: positions for p, positions in reached.items() if positions != self.marks.get(p)}
+
     def count_waiting(self) -> float:
         """Remembered interactions with items that are not known."""
         catalogue = self.tables.catalogue
         return float(sum(n for item_id, n in self.roster.met_items() if catalogue.get(item_id) is None))
 
-    def _restore(self, record: Record) -> None:
-        if record.topic == "user_states":
-            state = decode(record, STATE, lambda value: value.user_id)
-            if isinstance(state, Tombstone):
-                return
-            user, known = from_state(state, record.partition, self._settings), self.roster.get(state.user_id)
-            if known is not None and not user.deleted:
-                user = replace(user, said=known.said, profile=known.profile, blocked=known.blocked)
-            (self._remembered.add if state.status == "active" else self._remembered.discard)(user.user_id)
-            self._put(user)
-        elif record.topic == "user_vectors":
-            said = decode(record, VECTOR, lambda value: value.user_id)
-            if isinstance(said, Tombstone):
-                self._put(replace(self._known(said.id, record), said=None))
-            else:
-                self._put(told(self._known(said.user_id, record), said))
-        else:
-            profile = decode(record, PROFILE, lambda value: value.user_id)
-            if isinstance(profile, Tombstone):
-                self._put(replace(self._known(profile.id, record), profile=None))
-            else:
-                self._put(replace(self._known(profile.user_id, record), profile=profile))
+    # ---- parts ---------------------------------------------------------------------------------------------
 
-    def _known(self, user_id: str, record: Record) -> User:
-        return self.roster.get(user_id) or User(user_id, record.partition)
+    def _resume(self, user: User, is_vouched: bool) -> None:
+        """A restored user with the list they had, if it still is what it would be; else it is made anew."""
+        if user.deleted or user.said is None:
+            # Missing from user-vectors: deleted, or their next record is still to be read.
+            self._put(User(user.user_id, user.partition, deleted=True) if user.deleted else user)
+            if is_vouched:
+                self.missing.add(user.user_id)
+            return
+        listed = resumed(user, self.lists, self.tables.catalogue, self.tables.priors)
+        self._put(user.with_list(listed))
+        if listed is None or listed.shown != user.published:  # the latter waited for the end of a window
+            self.making[user.user_id] = "import"
+
+    def _import(self) -> None:
+        """Every list of partitions without a mark is to be made anew; no single item is the cause of it."""
+        pending = self.tables.pending
+        others = frozenset(self.partitions - self.to_import)
+        for item_id, change in list(pending.items()):
+            remaining = change.for_only(others)
+            if remaining is None:
+                del pending[item_id]
+            else:
+                pending[item_id] = remaining
+        self.making.update(dict.fromkeys(self._active(self.to_import), "import"))
+        self.to_import.clear()
+
+    def _active(self, partitions: set[int]) -> list[str]:
+        return [user.user_id for user in self.roster if user.is_active and user.partition in partitions]
 
     def _settle(self) -> None:
         """Follow the tables: into another vector space, into another epoch."""
@@ -183,16 +220,15 @@ class State:
             self._space = tables.catalogue.fingerprint
             roster.clear_lists(tables.catalogue.layout.dim)
             self.waiting.clear()
-            self.making = {user.user_id: "import" for user in roster if user.is_active}
+            self.making = dict.fromkeys(self._active(self.partitions), "import")
         if not self.making:
             tables.priors.settle()
         while tables.priors.can_advance:
             epoch = tables.priors.advance()
             tables.catalogue.write_priors(tables.priors, epoch)
             metrics.epoch.set(epoch)
-            for user in roster:
-                if user.is_active and user.listed is not None:
-                    self.making.setdefault(user.user_id, "prior")
+            for user_id in self._active(self.partitions):
+                self.making.setdefault(user_id, "prior")
             if not self.making:
                 tables.priors.settle()
         metrics.index_items.set(len(tables.catalogue.index))
@@ -200,8 +236,12 @@ class State:
 
     def _put(self, user: User) -> None:
         self.roster.put(user, self.lists.floor(user.listed) if user.listed is not None else 0.0)
+        if not user.is_active:
+            self.making.pop(user.user_id, None)
+            self.waiting.pop(user.user_id, None)
 
 
-def told(user: User, said: UserVector) -> User:
-    """The user after they said something about themselves."""
-    return replace(user, said=said, blocked=frozenset(said.blocked_items))
+def _hold(positions: dict[int, int], waiting: Iterable[At]) -> None:
+    """No position beyond what waits."""
+    for at in waiting:
+        positions[at.partition] = min(positions.get(at.partition, at.offset), at.offset)

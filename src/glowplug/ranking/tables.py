@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from glowplug.errors import Poison
 from glowplug.events import Epoch, ItemCount, ItemPrior, ItemVector
-from glowplug.ranking.catalogue import Catalogue, ItemChange
+from glowplug.ranking.catalogue import At, Catalogue, ItemChange
 from glowplug.ranking.counts import Counts
 from glowplug.ranking.priors import Priors
 from glowplug.settings import RankingSettings
@@ -34,13 +34,15 @@ def stat_key(record: ItemCount | ItemPrior | Epoch) -> str:
 
 
 class Tables:
-    """pending: item changes that no list reflects yet, oldest first."""
+    """pending: item changes that no list reflects yet, oldest first. read: by partition of item-vectors, the offset
+    behind the last record read."""
 
     def __init__(self, settings: RankingSettings) -> None:
         self.catalogue = Catalogue()
         self.priors = Priors(settings)
         self.counts = Counts(settings)
         self.pending: dict[str, ItemChange] = {}
+        self.read: dict[int, int] = {}
 
     def absorb(self, records: Sequence[Record], own: Collection[int]) -> None:
         """own: user partitions whose counts we keep ourselves; what the log says of them is older."""
@@ -56,14 +58,20 @@ class Tables:
                 log.error("%s/%d@%d left out: %s", record.topic, record.partition, record.offset, error)
 
     def _item(self, record: Record) -> None:
+        at = At(record.partition, record.offset)
+        self.read[at.partition] = at.offset + 1
         value = decode(record, _item, lambda item: item.item_id)
         if isinstance(value, Tombstone):
-            change = self.catalogue.drop(value.id, *_deleted_by(record))
+            change = self.catalogue.drop(value.id, at, *_deleted_by(record))
         else:
-            change = self.catalogue.put(value, self.priors)
+            change = self.catalogue.put(value, at, self.priors)
         if change is not None:
-            earlier = self.pending.pop(change.item_id, None)
-            self.pending[change.item_id] = change.after(earlier)
+            self.wait(change)
+
+    def wait(self, change: ItemChange) -> None:
+        """Have the change matched with lists."""
+        earlier = self.pending.pop(change.item_id, None)
+        self.pending[change.item_id] = change.after(earlier)
 
     def _stat(self, record: Record, own: Collection[int]) -> None:
         value = decode(record, _stat, stat_key)

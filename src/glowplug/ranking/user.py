@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -33,9 +33,19 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A list as user-states remembers it: good for as long as nothing that it was made from has changed."""
+
+    vector: Half
+    raw: tuple[Hit, ...]
+    encoder: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """said: their latest user-vectors record; a user without it waits, and behaviour is kept until they arrive.
-    published: item ids of the last event; None where none went out yet."""
+    published: item ids of the last event; None where none went out yet. stored: the list of a restored user."""
 
     user_id: str
     partition: int
@@ -45,25 +55,37 @@ class User:
     deleted: bool = False
     listed: Listed | None = None
     published: tuple[str, ...] | None = None
+    stored: Stored | None = None
     blocked: frozenset[str] = frozenset()
 
     @property
     def is_active(self) -> bool:
         return self.said is not None and not self.deleted
 
+    def with_list(self, listed: Listed | None) -> User:
+        return replace(self, listed=listed, stored=None)
 
-def statements(user: User, fingerprint: str) -> Said:
-    """What the user said, as far as it lies in the vector space `fingerprint`."""
+
+def statements(user: User, fingerprint: str, dim: int) -> Said:
+    """What the user said, as far as it lies in the vector space `fingerprint` of `dim` dimensions."""
     said, profile = user.said, user.profile
     vector: Half | None = None
     parts: tuple[Part, ...] = ()
-    if said is not None and said.vector is not None and said.embedding.fingerprint == fingerprint:
+    if (
+        said is not None
+        and said.vector is not None
+        and (said.embedding.fingerprint, said.vector.dim) == (fingerprint, dim)
+    ):
         vector = unpack(said.vector)
-        parts = tuple(Part(part.field, part.text, part.weight, unpack(part.vector)) for part in said.parts)
+        parts = tuple(
+            Part(part.field, part.text, part.weight, unpack(part.vector))
+            for part in said.parts
+            if part.vector.dim == dim
+        )
     inferred = avoid = None
     if profile is not None and profile.embedding is not None and profile.embedding.fingerprint == fingerprint:
-        inferred = _unpacked(profile.vector)
-        avoid = _unpacked(profile.avoid_vector)
+        inferred = _unpacked(profile.vector, dim)
+        avoid = _unpacked(profile.avoid_vector, dim)
     return Said(vector, parts, inferred, avoid)
 
 
@@ -99,7 +121,7 @@ def to_state(user: User, encoder: str, now: datetime) -> UserState:
 
 
 def from_state(record: UserState, partition: int, settings: RankingSettings) -> User:
-    """The user as the record remembers them; what they said comes from user-vectors, and the list is made anew."""
+    """The user as the record remembers them. What they said is in user-vectors; the list has to be checked."""
     history = tuple(
         Entry(
             entry.item_id,
@@ -114,14 +136,19 @@ def from_state(record: UserState, partition: int, settings: RankingSettings) -> 
     seen = np.frombuffer(base64.b64decode(record.seen), "<u8")
     hashes: dict[int, None] = dict.fromkeys(map(int, seen))
     hashes.update(dict.fromkeys(item_hash(entry.item_id) for entry in history))
+    stored = None
+    if record.vector is not None and record.stage is not None:
+        raw = tuple(Hit(hit.item_id, hit.score) for hit in record.raw)
+        stored = Stored(unpack(record.vector), raw, record.encoder, record.epoch)
     return User(
         user_id=record.user_id,
         partition=partition,
         memory=Memory(history, hashes, record.evidence),
         deleted=record.status == "deleted",
         published=record.published if record.stage is not None else None,
+        stored=stored,
     )
 
 
-def _unpacked(vector: Vector | None) -> Half | None:
-    return unpack(vector) if vector is not None else None
+def _unpacked(vector: Vector | None, dim: int) -> Half | None:
+    return unpack(vector) if vector is not None and vector.dim == dim else None

@@ -65,10 +65,10 @@ class Flight(Generic[Changes]):
         if self._lingering is not None:
             self._lingering.wait(timeout_s)
 
-    def start(self, member: Member, *, is_caught_up: bool, waiting: Callable[[], int]) -> None:
+    def start(self, member: Member, *, is_caught_up: bool, waiting: Callable[[], Counter[str]]) -> None:
         """Hand the next batch to the lane: records, or none where the step is due.
 
-        is_caught_up: whatever else has to be read is. waiting: records in the log and in the buffer.
+        is_caught_up: whatever else has to be read is. waiting: records in the log and in the buffer, by topic.
         """
         step, engine = self._engine.step, self._engine
         now = engine.clock()
@@ -83,7 +83,8 @@ class Flight(Generic[Changes]):
         records = self._buffer.take(self._stream.max_batch)
         self._positions.take(records)
         is_caught_up = is_caught_up and self._positions.caught_up(self._buffer.waiting)
-        behind = waiting()
+        by_topic = waiting()
+        behind, tables_behind = by_topic.total(), sum(by_topic[topic] for topic in step.tables)
         if records:
             metrics.batch_records.labels(self._name).observe(len(records))
             waited_s = engine.wall().timestamp() - records[0].timestamp_ms / 1000
@@ -94,7 +95,7 @@ class Flight(Generic[Changes]):
             lambda: work.run(
                 step,
                 engine.store,
-                lambda: Batch(records, engine.wall(), engine.clock(), is_caught_up, behind),
+                lambda: Batch(records, engine.wall(), engine.clock(), is_caught_up, behind, tables_behind),
             )
         )
 

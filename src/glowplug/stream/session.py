@@ -99,7 +99,7 @@ class Session(Generic[Changes]):
         self._flight.start(
             self._member,
             is_caught_up=self._shares.is_settled and self._engine.tables.caught_up,
-            waiting=lambda: self._waiting().total(),
+            waiting=self._waiting,
         )
 
     def _poll(self) -> None:

@@ -82,6 +82,7 @@ class Batch:
     monotonic: seconds, for windows and `due`.
     caught_up: all inputs and tables were read up to the ends that they had at the assignment.
     behind:    records that are known to wait behind this batch, inputs and tables together.
+    tables_behind: of these, those of the tables.
     """
 
     records: tuple[Record, ...]
@@ -89,6 +90,7 @@ class Batch:
     monotonic: float
     caught_up: bool = True
     behind: int = 0
+    tables_behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)

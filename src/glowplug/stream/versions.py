@@ -54,6 +54,13 @@ def tombstone_headers(record: Record, version: int, topic_id: str, event: Input 
     return (*headers, (EVENT_TIME_HEADER, written.encode()))
 
 
+def tombstone_topic_id(headers: Headers) -> str:
+    """Of the topic that the delete was in; empty where it is not known."""
+    return next(
+        (value.decode("utf-8", "replace").split("/")[0] for name, value in headers if name == SOURCE_HEADER), ""
+    )
+
+
 def tombstone_version(headers: Headers) -> int | None:
     """What `tombstone_headers` wrote; None where it did not."""
     for name, value in headers:

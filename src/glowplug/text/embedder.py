@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Generic, Literal
 
 import numpy as np
 
-from glowplug.errors import ModelRejected, Poison, TooLarge
+from glowplug.errors import BadTopics, ModelRejected, Poison, TooLarge
 from glowplug.events import Embedding, Event, Source
 from glowplug.inference.bisect import encode_each
 from glowplug.inference.encoder import Kind, TextEncoder
@@ -17,11 +18,19 @@ from glowplug.observe import metrics
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Outgoing, Record, Tail, Until
-from glowplug.stream.versions import null_version, tombstone_headers, tombstone_version, version_of
+from glowplug.stream.versions import (
+    null_version,
+    tombstone_headers,
+    tombstone_topic_id,
+    tombstone_version,
+    version_of,
+)
 from glowplug.text.hashes import content_hash
 from glowplug.text.known import Known, is_stale, maker
 from glowplug.text.plan import Decoded, Folded, Made, Plan, Upsert, Vectors
 from glowplug.text.statements import Statement
+
+BEFORE_ALL = -1  # offsets start at 0
 
 
 class Embedder(ABC, Generic[Upsert]):
@@ -51,6 +60,7 @@ class Embedder(ABC, Generic[Upsert]):
         self._kind: Kind = kind
         self._encoder = encoder
         self._mode = settings.stream.versions.get(reads, "offset")
+        self._recreated = settings.stream.recreated
         self._max_bytes = settings.stream.max_record_bytes
         self._known: dict[str, Known] = {}
         self._topic_id = ""
@@ -70,8 +80,8 @@ class Embedder(ABC, Generic[Upsert]):
         """The record to publish."""
 
     @abstractmethod
-    def recall(self, value: bytes) -> tuple[int, Embedding, Mapping[str, bytes], datetime | None]:
-        """Version, embedding, vectors by content hash and listed_at of an earlier output.
+    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], datetime | None]:
+        """Source, embedding, vectors by content hash and listed_at of an earlier output.
 
         Raises ValueError (pydantic's ValidationError is one) for anything else.
         """
@@ -152,7 +162,13 @@ class Embedder(ABC, Generic[Upsert]):
 
     def _embed(self, plans: Sequence[Plan[Upsert]]) -> tuple[Vectors, int]:
         """Vectors by content hash, from memory where it has them; and how many texts that spared the model."""
-        fresh = [plan for plan in plans if not is_stale(self._known.get(plan.id), plan.version, plan.made_by)]
+        # One that follows another of its id in the batch may be stale now and fresh once that one is folded.
+        ids = Counter(plan.id for plan in plans)
+        fresh = [
+            plan
+            for plan in plans
+            if ids[plan.id] > 1 or not is_stale(self._known.get(plan.id), plan.version, plan.made_by)
+        ]
         vectors: dict[str, bytes | ModelRejected] = {}
         for plan in fresh:
             if (known := self._known.get(plan.id)) is not None:
@@ -214,15 +230,32 @@ class Embedder(ABC, Generic[Upsert]):
             event_time=upsert.event_time,
         )
 
+    def _comparable(self, version: int, topic_id: str) -> int:
+        """The version among those of the input topic as it is now. Raises BadTopics.
+
+        Offsets of a topic that was deleted and created anew start again: everything in it would be late.
+        """
+        if self._mode == "event" or not topic_id or not self._topic_id or topic_id == self._topic_id:
+            return version
+        if self._reads in self._recreated:
+            return BEFORE_ALL
+        raise BadTopics(
+            f"the topic {self._reads} was deleted and created anew: offsets in it cannot be compared with those of "
+            f"before (topic id {topic_id}, now {self._topic_id}). If that was meant, declare it: "
+            f'stream.recreated = ["{self._reads}"]'
+        )
+
     def _recalled(self, record: Record) -> Known | None:
         """None for what this consumer cannot have written: its id is then embedded as if it were new."""
         if record.value is None:
             version = tombstone_version(record.headers)
-            return None if version is None else Known(version, None)
+            topic_id = tombstone_topic_id(record.headers)
+            return None if version is None else Known(self._comparable(version, topic_id), None)
         try:
-            version, embedding, vectors, listed_at = self.recall(record.value)
+            source, embedding, vectors, listed_at = self.recall(record.value)
         except ValueError:
             return None
+        version = self._comparable(source.version, source.topic_id)
         # Vectors of another encoder would only take memory: they are never compared with this one's.
         same_space = embedding.fingerprint == self._encoder.fingerprint
         return Known(version, maker(embedding), vectors if same_space else {}, listed_at)

@@ -1,0 +1,128 @@
+"""The users of partitions that were given to us, from the log: remembered, then checked against what is now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, TypeAdapter
+
+from glowplug.errors import Poison
+from glowplug.events import MARK_KEY, UserMark, UserProfile, UserState, UserVector
+from glowplug.ranking.catalogue import Catalogue, Change, ItemChange
+from glowplug.ranking.lists import Lists
+from glowplug.ranking.priors import Priors
+from glowplug.ranking.user import Listed, User, from_state
+from glowplug.settings import RankingSettings
+from glowplug.stream.decode import Tombstone, decode
+from glowplug.stream.step import Record
+
+VECTOR: TypeAdapter[UserVector] = TypeAdapter(UserVector)
+PROFILE: TypeAdapter[UserProfile] = TypeAdapter(UserProfile)
+STATE: TypeAdapter[UserState | UserMark] = TypeAdapter(Annotated[UserState | UserMark, Field(discriminator="type")])
+log = logging.getLogger(__name__)
+
+
+class Remembered:
+    """Folds restored records, in any order of topics.
+
+    marks: by user partition, up to where each partition of item-vectors is in its lists. vouched: users whom
+    user-states calls active; one of them who is missing from user-vectors in the end was deleted.
+    """
+
+    def __init__(self, settings: RankingSettings) -> None:
+        self._settings = settings
+        self._users: dict[str, User] = {}
+        self._vouched: set[str] = set()
+        self.marks: dict[int, dict[int, int]] = {}
+
+    def read(self, records: Sequence[Record]) -> None:
+        for record in records:
+            try:
+                self._read(record)
+            except Poison as error:
+                # Written by ourselves, or answered with a dead letter when it was first read.
+                log.error("%s/%d@%d left out: %s", record.topic, record.partition, record.offset, error)
+
+    def take(self, partitions: Iterable[int]) -> list[tuple[User, bool]]:
+        """The users of these partitions, and whether user-states vouched for each; here they are forgotten."""
+        wanted = set(partitions)
+        taken = [user for user in self._users.values() if user.partition in wanted]
+        for user in taken:
+            del self._users[user.user_id]
+        found = [(user, user.user_id in self._vouched) for user in taken]
+        self._vouched.difference_update(user.user_id for user in taken)
+        return found
+
+    def forget(self, partitions: Iterable[int]) -> None:
+        self.take(partitions)
+        for partition in partitions:
+            self.marks.pop(partition, None)
+
+    def _read(self, record: Record) -> None:
+        if record.topic == "user_states":
+            state = decode(record, STATE, lambda value: MARK_KEY if isinstance(value, UserMark) else value.user_id)
+            if isinstance(state, UserMark):
+                self.marks[record.partition] = {int(number): at for number, at in state.matched.items()}
+            elif isinstance(state, UserState):
+                known = self._known(state.user_id, record.partition)
+                user = from_state(state, record.partition, self._settings)
+                self._put(replace(user, said=known.said, profile=known.profile, blocked=known.blocked))
+                (self._vouched.add if state.status == "active" else self._vouched.discard)(user.user_id)
+        elif record.topic == "user_vectors":
+            said = decode(record, VECTOR, lambda value: value.user_id)
+            if isinstance(said, Tombstone):
+                self._put(replace(self._known(said.id, record.partition), said=None))
+            else:
+                self._put(told(self._known(said.user_id, record.partition), said))
+        else:
+            profile = decode(record, PROFILE, lambda value: value.user_id)
+            user_id = profile.id if isinstance(profile, Tombstone) else profile.user_id
+            self._put(profiled(self._known(user_id, record.partition), profile))
+
+    def _known(self, user_id: str, partition: int) -> User:
+        return self._users.get(user_id) or User(user_id, partition)
+
+    def _put(self, user: User) -> None:
+        self._users[user.user_id] = user
+
+
+def resumed(user: User, lists: Lists, catalogue: Catalogue, priors: Priors) -> Listed | None:
+    """The list that user-states remembers, if everything that it was made from is as it was; else None.
+
+    Items changed since the mark are not looked at: they are matched with the list like any other change.
+    """
+    stored = user.stored
+    if stored is None or (stored.encoder, stored.epoch) != (catalogue.fingerprint, priors.current.epoch):
+        return None
+    side = lists.side(user)
+    if not np.array_equal(stored.vector, side.vector):
+        return None
+    if any(hit.item_id not in catalogue.index for hit in stored.raw):
+        return None
+    return lists.listed(side, stored.raw)
+
+
+def changes_since(mark: dict[int, int], partition: int, catalogue: Catalogue) -> Iterator[ItemChange]:
+    """What the items past the mark ask of the lists of the user partition. Deleted ones show in the lists."""
+    for item in catalogue:
+        if item.at.offset >= mark.get(item.at.partition, 0):
+            listed: Change = "created" if item.listed_at == item.event_time else "updated"
+            change: Change = listed if item.available else "withdrawn"
+            covers, only = (item.event_id,), frozenset({partition})
+            yield ItemChange(item.item_id, change, True, covers, item.event_time, item.at, only)
+
+
+def told(user: User, said: UserVector) -> User:
+    """The user after they said something about themselves."""
+    return replace(user, said=said, blocked=frozenset(said.blocked_items))
+
+
+def profiled(user: User, profile: UserProfile | Tombstone) -> User:
+    """The user after something was inferred about them, or that was taken back. What is pending changes nothing."""
+    if isinstance(profile, Tombstone):
+        return replace(user, profile=None)
+    return replace(user, profile=profile) if profile.state == "ready" else user
