@@ -129,7 +129,7 @@ def _vectors() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _objects(schema: Schema, root: Schema) -> st.SearchStrategy[dict[str, Any]]:
-    if schema.get("title") == "Vector":
+    if {"dtype", "dim", "data"} <= schema.get("properties", {}).keys():
         return _vectors()
     fields = {name: _drawn(part, root) for name, part in schema.get("properties", {}).items()}
     required = set(schema.get("required", ()))
