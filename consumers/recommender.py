@@ -20,7 +20,7 @@ from glowplug.observe import metrics
 from glowplug.ranking.catalogue import ItemChange
 from glowplug.ranking.draft import Draft
 from glowplug.ranking.lists import Trigger
-from glowplug.ranking.matching import Moved, audience, match
+from glowplug.ranking.matching import Moved, audience, entered, match, trigger_of
 from glowplug.ranking.memory import remember, weight_of
 from glowplug.ranking.restore import PROFILE, VECTOR, profiled, told
 from glowplug.ranking.state import State
@@ -146,7 +146,13 @@ class Recommender:
         catalogue = self._state.tables.catalogue
         fresh = {user_id for user_id, reason in self._state.making.items() if reason == "import"}
         moved = match(
-            changes, self._state.roster, catalogue, self._state.lists, self._settings, {*fresh, *draft.users}
+            changes,
+            self._state.tables.pending,
+            self._state.roster,
+            catalogue,
+            self._state.lists,
+            self._settings,
+            {*fresh, *draft.users},
         )
         # Those who see something withdrawn first.
         moved.sort(key=lambda one: one.trigger.reason != "item.withdrawn")
@@ -223,7 +229,10 @@ class Recommender:
             return
         if user_id in draft.touched:  # the list answers what waited as well
             trigger = trigger.joined(self._state.waiting.get(user_id))
-        listed = listed or self._state.lists.make(user)
+        if listed is None:
+            listed = self._state.lists.make(user)
+            because = entered(user, listed, self._state.tables.pending) if user.published is not None else []
+            trigger = trigger_of(because).joined(trigger) if because else trigger
         draft.publish(user, listed, self._state.lists.event(user, listed, trigger, draft.batch.now))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRY_AGAIN = 75  # EX_TEMPFAIL: the same command can succeed later
 NOTHING_FOUND = 1
+DIFFERENT = 1
 KAFKA_PORT = 9_092  # where clients look for a broker and for Redis when they are told nothing
 REDIS_PORT = 6_379
 
@@ -105,6 +106,17 @@ def publish(context: typer.Context) -> None:
     raise typer.Exit(publish_main(list(context.args)))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def replay(context: typer.Context) -> None:
+    """Send a folder of events as they happened, each like a test of a list; `glowplug replay --help` tells more."""
+    from producers.replay import main as replay_main
+
+    raise typer.Exit(replay_main(list(context.args)))
+
+
 @data.command("ml-100k")
 def ml_100k(
     source: Annotated[
@@ -152,6 +164,37 @@ def recs(
         typer.echo(f"there is no list for user {shown(user)} (yet)", err=True)
         raise typer.Exit(NOTHING_FOUND)
     print_recommendations(found)
+
+
+@app.command()
+def verify(
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the report there, as JSON")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="what may be so while work is going on is a difference too")
+    ] = False,
+    bootstrap_servers: Servers = None,
+    redis_url: RedisUrl = None,
+) -> None:
+    """Compare topics, Redis and a fresh index; exits with 1 where they differ."""
+    in_force = _settings(bootstrap_servers, redis_url)
+    from glowplug.audit.commands import run_verify
+
+    if not run_verify(in_force, strict=strict, json_file=json_file):
+        raise typer.Exit(DIFFERENT)
+
+
+@app.command()
+def why(
+    user: Annotated[str, typer.Argument(metavar="USER", help="a user id")],
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Tell from the log how a user's current list came about."""
+    in_force = _settings(bootstrap_servers)
+    from glowplug.audit.commands import run_why
+
+    if not run_why(in_force, user):
+        typer.echo(f"the log knows no user {shown(user)}", err=True)
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @app.command()

@@ -80,7 +80,7 @@ def _fault_of_glowplug(words: tuple[str, ...]) -> str | None:
         return f"there is no command glowplug {' '.join(words)}"
     rest = words[len(found.words) :]
     if found.open_ended:
-        return _fault_of_flags("producers.publish", rest)
+        return _fault_of_flags(f"producers.{found.words[-1]}", rest)
     return _fault_of_options(found, rest)
 
 

@@ -406,6 +406,26 @@ def test_the_list_for_a_users_own_event_covers_what_waited() -> None:
     assert (event["reason"], sorted(event["covers"])) == ("interaction", ["click", "e-c"])
 
 
+def test_a_list_made_anew_names_every_item_that_enters_it() -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=Y)
+    user(driver, "u", X)
+    item(driver, "a", X, available=False, event_id="gone")
+    item(driver, "c", NEAR_X, event_id="new")
+    driver.settle()
+    assert sorted(driver.latest("recommendations")["u"]["covers"]) == ["gone", "new"]
+    item(driver, "d", X, event_id="newer")
+    act(driver, "u", "b", event_id="click")
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], sorted(event["covers"])) == ("interaction", ["click", "newer"])
+
+
+def test_an_import_without_users_is_marked_too() -> None:
+    driver = recommender()
+    put_items(driver, a=X)
+    assert driver.latest("user_states")["\0mark"]["partition"] == 1
+
+
 # ---- priors ----------------------------------------------------------------------------------------------
 
 

@@ -71,7 +71,9 @@ class Draft:
         self.waiting[user.user_id] = trigger
 
     def publish(self, user: User, listed: Listed, event: Recommendations) -> None:
-        self.users[user.user_id] = replace(user.with_list(listed), published=listed.shown)
+        self.users[user.user_id] = replace(
+            user.with_list(listed), published=tuple(item.item_id for item in event.items)
+        )
         self.events[user.user_id] = event
         self.waiting[user.user_id] = None
 

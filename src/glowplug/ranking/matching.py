@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from glowplug.events import AudienceMember, Reason
@@ -29,6 +29,7 @@ class Moved:
 
 def match(
     changes: Sequence[ItemChange],
+    pending: Mapping[str, ItemChange],
     roster: Roster,
     catalogue: Catalogue,
     lists: Lists,
@@ -39,7 +40,8 @@ def match(
 
     A changed item that was on a list, or that bent a user's vector through their history, asks for that list to be
     made anew. Any other list can only gain: changed items that reach its k-th score are merged in.
-    skip: users whose lists are, or will be, made anew anyway.
+    pending: all changes that are not matched yet, by item: the catalogue has applied them too, so that a list made
+    anew can hold them. skip: users whose lists are, or will be, made anew anyway.
     """
     causes: defaultdict[str, list[ItemChange]] = defaultdict(list)
     bent: set[str] = set()
@@ -62,9 +64,26 @@ def match(
         listed = lists.make(user) if user_id in bent else _anew(user, user.listed, catalogue, lists, settings)
         # A bent vector is kept even where the list is the same: the next item is compared with it.
         if user_id in bent or listed.raw != user.listed.raw:
-            found.append(Moved(user, listed, _trigger(because)))
+            because.extend(change for change in entered(user, listed, pending) if change not in because)
+            found.append(Moved(user, listed, trigger_of(because)))
     found.extend(_gaining(changes, roster, catalogue, lists, settings, {*skip, *causes}))
     return found
+
+
+def entered(user: User, listed: Listed, pending: Mapping[str, ItemChange]) -> list[ItemChange]:
+    """The unmatched changes whose items the list holds and the user's earlier one does not."""
+    if not pending:
+        return []
+    held = {hit.item_id for hit in user.listed.raw} if user.listed is not None else set()
+    return [pending[hit.item_id] for hit in listed.raw if hit.item_id in pending and hit.item_id not in held]
+
+
+def trigger_of(because: Sequence[ItemChange]) -> Trigger:
+    """Why a list is made that these changes, at least one, cause."""
+    first, *rest = (Trigger(REASONS[c.change], c.covers, c.event_time, (c.at,)) for c in because)
+    for trigger in rest:
+        first = trigger.joined(first)
+    return first
 
 
 def audience(
@@ -119,7 +138,7 @@ def _gaining(
         if raw != user.listed.raw:
             kept = {hit.item_id for hit in raw}
             because = [change for change, _ in gained if change.item_id in kept]
-            found.append(Moved(user, lists.with_raw(user.listed, raw), _trigger(because)))
+            found.append(Moved(user, lists.with_raw(user.listed, raw), trigger_of(because)))
     return found
 
 
@@ -129,10 +148,3 @@ def _is_news(change: ItemChange, user: User | None) -> bool:
 
 def _may_see(user: User | None, item_id: str) -> bool:
     return user is not None and item_id not in user.blocked and item_hash(item_id) not in user.memory.seen
-
-
-def _trigger(because: Sequence[ItemChange]) -> Trigger:
-    first, *rest = (Trigger(REASONS[c.change], c.covers, c.event_time, (c.at,)) for c in because)
-    for trigger in rest:
-        first = trigger.joined(first)
-    return first

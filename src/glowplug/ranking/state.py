@@ -158,9 +158,10 @@ class State:
         if self.is_deferred(draft.batch):
             return {}
         made = draft.users.keys() & self.making.keys()
-        if not draft.matched and not made and not draft.waiting.keys() & self.waiting.keys():
+        if not (draft.matched or made or draft.imports or draft.waiting.keys() & self.waiting.keys()):
             return {}
-        reached = {p: dict(self.tables.read) for p in self.partitions - self.to_import}
+        without = self.partitions - {user.partition for user in self.roster} if draft.imports else set()
+        reached = {p: dict(self.tables.read) for p in self.partitions - self.to_import | without}
         for user_id, reason in self.making.items():
             user = self.roster.get(user_id)
             if reason == "import" and user_id not in made and user is not None:
