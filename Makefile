@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test check format schemas docs bench clean
+.PHONY: install demo test check format schemas bench-latency bench-size bench-replay clean
 
 install: $(INSTALLED)
 
@@ -30,6 +30,18 @@ check: install
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+BROKER ?= apache
+RESULTS := bench/results
+
+bench-latency: install
+	$(BIN)/python -m bench.latency --broker $(BROKER) --json $(RESULTS)/latency-$(BROKER).json $(ARGS)
+
+bench-size: install
+	$(BIN)/python -m bench.size --broker $(BROKER) --json $(RESULTS)/size-$(BROKER).json $(ARGS)
+
+bench-replay: install
+	$(BIN)/python -m bench.replay --broker $(BROKER) --json $(RESULTS)/replay-$(BROKER).json $(ARGS)
 
 schemas: install
 	$(BIN)/python -m glowplug.contract write
