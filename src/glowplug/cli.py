@@ -154,6 +154,8 @@ def recs(
 ) -> None:
     """Print a user's current list from Redis, and why each item is on it."""
     in_force = _settings(redis_url=redis_url)
+    if not in_force.redis.url:
+        in_force = _settings(redis_url=f"redis://127.0.0.1:{REDIS_PORT}/0")  # where `glowplug up` starts one
     from glowplug.cli_views import print_recommendations
     from glowplug.serving.view import RedisView
 

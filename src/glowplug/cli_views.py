@@ -47,6 +47,9 @@ def print_recommendations(found: Recommendations, console: Console | None = None
             f"generated {found.generated_at:%Y-%m-%d %H:%M:%S %Z}"
         )
     )
+    if not found.items:
+        out.print("the list is empty: no item is known that is available and that the user has not met")
+        return
     table = new_table("#", "item", "title", "score", "why")
     for item in found.items:
         cells = (str(item.rank), item.item_id, item.title, f"{item.score:.3f}", item.explanation.text)

@@ -276,6 +276,10 @@ def load(**overrides: Any) -> Settings:
             f"ranking.raw_size ({settings.ranking.raw_size}) must be at least "
             f"ranking.list_size ({settings.ranking.list_size})"
         )
+    names = settings.kafka.topics.model_dump()
+    twice = next((name for name in names if list(names.values()).count(names[name]) > 1), None)
+    if twice is not None:
+        raise BadSettings(f"kafka.topics.{twice}: {shown(names[twice])} is the name of another topic too")
     if settings.ranking.seen < settings.ranking.history:
         raise BadSettings(
             f"ranking.seen ({settings.ranking.seen}) must be at least ranking.history ({settings.ranking.history})"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import shlex
 import signal
+import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,8 +28,6 @@ from glowplug.settings import Settings
 __all__ = ["Broker", "Stack", "banner", "run", "usage"]
 
 CHECK_S = 1.0  # a server that ended by itself is noticed within this time
-
-EVENT = '{"type":"user.created","event_id":"1","event_time":"2026-01-01T00:00:00Z","user_id":"ada","text":"hiking"}'
 
 
 def run(
@@ -43,7 +47,7 @@ def run(
     with _told_to_stop() as stopping:
         stack = Stack(settings, broker=broker, kafka_port=kafka_port, redis_port=redis_port, data_dir=data_dir)
         try:
-            with out.status("starting: broker, Redis, model, consumers …"):
+            with out.status("starting: broker, Redis, model, consumers …"), _only_warnings():
                 stack.start(stopping)
             if not stopping.is_set():
                 out.print(banner(stack))
@@ -52,7 +56,8 @@ def run(
                 stack.check()
             out.print("stopping: batches in flight are finished and committed …")
         finally:
-            stack.stop()
+            with _only_warnings():
+                stack.stop()
 
 
 def banner(stack: Stack) -> Panel:
@@ -74,13 +79,36 @@ def banner(stack: Stack) -> Panel:
 
 def usage(stack: Stack) -> str:
     """How to send an event and read what comes back: lines to copy, so they are not to be wrapped."""
-    kafka, redis = stack.settings.kafka, stack.settings.redis
+    kafka, redis, observe = stack.settings.kafka, stack.settings.redis, stack.settings.observe
+    program = shlex.quote(str(Path(sys.executable).with_name("glowplug")))
+    event = {
+        "type": "user.created",
+        "event_id": uuid.uuid4().hex,
+        "event_time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "user_id": "ada",
+        "text": "hiking in the rain",
+    }
+    # A producer to the built-in broker asks /health how far behind the consumers are.
+    port = f"GLOWPLUG_OBSERVE__PORT={observe.port} " if stack.broker == "builtin" else ""
     return (
         "publish, in another terminal:\n"
-        f"  echo '{EVENT}' | python -m producers.publish - --bootstrap-servers {kafka.bootstrap_servers}\n"
-        f"read: topic {kafka.topics.recommendations}, or in Redis the hashes recs:USER, user:USER and item:ITEM:\n"
-        f"  redis-cli -u {redacted(redis.url)} HGETALL {redis.key_prefix}recs:ada\n"
+        f"  echo '{json.dumps(event)}' |\n"
+        f"    {port}{program} publish - --bootstrap-servers {kafka.bootstrap_servers}\n"
+        f"read: topic {kafka.topics.recommendations}; in Redis the hashes recs:USER, user:USER and item:ITEM; or\n"
+        f"  {program} recs ada --redis-url {redacted(redis.url)}\n"
     )
+
+
+@contextmanager
+def _only_warnings() -> Iterator[None]:
+    """What everyone sees once, at every start and stop, would bury the banner."""
+    logger = logging.getLogger("glowplug")
+    before = logger.level
+    logger.setLevel(max(logging.WARNING, before))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -254,3 +254,10 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_consumers_of_the_design_can_be_named() -> None:
     assert {"item_embedder", "user_embedder", "recommender", "redis_writer"} <= set(cli.consumer_names())
+
+
+def test_a_data_folder_without_a_broker_that_would_use_it_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(["up", "--data-dir", str(tmp_path)]) == 78
+    assert "the built-in broker has no use for it" in capsys.readouterr().err

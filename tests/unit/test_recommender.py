@@ -717,3 +717,23 @@ def test_a_long_sign_up_text_is_quoted_shortly() -> None:
     text = driver.latest("recommendations")["u"]["items"][0]["explanation"]["text"]
     assert text.startswith("close to what you wrote: “I like very very")
     assert len(text) < 100
+
+
+def test_of_the_sentences_of_a_text_the_one_that_is_like_the_item_is_quoted_and_not_the_longest() -> None:
+    driver = recommender()
+    put_items(driver, chess=[0.25, 0.875, 0.0])
+    said = user_vector("u", [0.875, 0.5, 0.0])
+    part = said["parts"][0]
+    short = {**part, "text": "I play chess.", "weight": 0.2, "vector": user_vector("u", Y)["vector"]}
+    long = {**part, "text": "I am fun at parties.", "weight": 0.8, "vector": user_vector("u", X)["vector"]}
+    driver.feed(driver.record("user_vectors", "u", {**said, "parts": [long, short]}, 1))
+    (shown,) = driver.latest("recommendations")["u"]["items"]
+    assert shown["explanation"]["value"] == "I play chess."
+
+
+def test_an_item_that_is_hardly_like_anything_said_is_not_explained_by_it() -> None:
+    driver = recommender()
+    put_items(driver, off=[0.125, 0.0, 0.875])
+    user(driver, "u", X)
+    (shown,) = driver.latest("recommendations")["u"]["items"]
+    assert shown["explanation"]["kind"] in ("popular", "fresh")

@@ -212,3 +212,9 @@ def test_every_field_of_the_tree_is_in_the_list() -> None:
         return found
 
     assert leaves(Settings, "") <= {row.name for row in setting_list()}
+
+
+def test_two_roles_of_one_topic_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOWPLUG_KAFKA__TOPICS__ITEMS", "users")
+    with pytest.raises(BadSettings, match=r"kafka\.topics\.items: users is the name of another topic too"):
+        load()

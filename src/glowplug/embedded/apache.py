@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from glowplug.embedded.kafka_jars import jars, java
 from glowplug.embedded.places import claim_port, free_port
 from glowplug.embedded.process import Process
-from glowplug.errors import Unreachable
+from glowplug.errors import BadSettings, Unreachable
 
 READY_S = 60.0  # three seconds on an idle machine; a loaded one gets twenty times as much
 PROBE_S = 0.5  # one question to a broker that is not there yet
@@ -110,9 +110,12 @@ class ApacheBroker:
         if self._process is not None:
             return
         command = [java(), *JVM, "-cp", f"{jars()}/*"]
-        self.data_dir.mkdir(parents=True, exist_ok=True)
         config = self.data_dir / "server.properties"
-        config.write_text("".join(f"{key}={value}\n" for key, value in self._server_properties().items()), "utf-8")
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            config.write_text("".join(f"{k}={v}\n" for k, v in self._server_properties().items()), "utf-8")
+        except OSError as error:
+            raise BadSettings(f"the data folder {self.data_dir} cannot be written: {error.strerror}") from error
         if not (self.data_dir / "log" / "meta.properties").exists():
             self._format(command, config)
         # slf4j-simple writes to stderr; the broker's information is read only after a failure.

@@ -37,6 +37,7 @@ log = logging.getLogger("glowplug.up")
 
 Broker = Literal["builtin", "apache"]
 READY_S = 120.0  # a first assignment takes two seconds; a restore of a large log a minute
+OWN_INSTANCE = "0"
 STOP_S = 15.0  # three times kafka.revoke_budget_s, which bounds the batch in flight
 POLL_S = 0.05
 QUIET_S = ASK_S + 2 * LOOK_S  # every consumer has asked for the ends, and looked, since: nothing moved
@@ -72,6 +73,11 @@ class Stack:
         if broker is not None and given:
             raise BadSettings(
                 f"--broker {broker} starts a broker and kafka.bootstrap_servers names {given}: give one of the two"
+            )
+        if data_dir is not None and (given or broker != "apache"):
+            raise BadSettings(
+                f"--data-dir {data_dir} is where --broker apache keeps its log; "
+                f"{given or 'the built-in broker'} has no use for it"
             )
         self.settings = settings
         self.broker: str = "yours" if given else broker or "builtin"
@@ -196,7 +202,9 @@ class Stack:
         elif self.broker == "apache":
             apache = self._closing.enter_context(ApacheBroker(self._data_dir, port=kafka_port))
             self.programs.append(apache)
-            kafka = kafka.model_copy(update={"bootstrap_servers": apache.bootstrap})
+            # Nobody else is on this broker: a declared id, so that a restart after a crash waits for no time-out.
+            instance = kafka.instance or OWN_INSTANCE
+            kafka = kafka.model_copy(update={"bootstrap_servers": apache.bootstrap, "instance": instance})
         if not store.url:
             redis = self._closing.enter_context(RedisServer(redis_port))
             self.programs.append(redis)

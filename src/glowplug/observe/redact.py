@@ -13,7 +13,7 @@ MASK = "***"
 _WORDS = r"password|passwd|secret|(?<![a-z])token(?![a-z])|credential|api[._-]?key|key\.pem|oauthbearer\.config"
 SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
 # Both begin where a word does and never go back into it, so that long texts cost linear time.
-_url_password = re.compile(r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):[^\s/]*@")
+_url_password = re.compile(r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):\S*@")
 _assigned = re.compile(
     rf"(?P<name>(?<![\w.-])(?=[\w.-]*(?:{_WORDS}))[\w.-]++)(?P<sign>[\"']?\s*[=:]\s*)"
     r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}]+)",

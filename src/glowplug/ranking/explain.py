@@ -10,6 +10,7 @@ from glowplug.ranking.fold import Pull
 from glowplug.ranking.user import Listed, User
 from glowplug.vectors import Half
 
+ALIKE = 0.15  # cosine: unrelated texts have -.03 ± .07 (decision 0006), so this is no accident
 COMMON = 0.25  # what a quarter of all items have in common explains nothing
 VALUE_CHARS = 200  # a list of the longest statements must fit into one record
 QUOTE_CHARS = 60  # of the user's own words: enough to recognise the statement
@@ -30,27 +31,41 @@ def explain(
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
-    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls)
+    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls, user)
     if pull is not None:
         return (
             _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
         )
-    # Priors are asked last: a weak match is still more telling than "popular".
     popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
     if popular > fresh:
         return Explanation(kind="popular", text="popular with other users", field="popularity")
     return Explanation(kind="fresh", text="new here", field="listed_at", value=item.listed_at.isoformat())
 
 
-def _strongest(text: Half | None, pulls: tuple[Pull, ...]) -> Pull | None:
-    """The pull with the greatest positive share of an item's text score; not one that pushes away."""
+def _group(pull: Pull, user: User) -> str:
+    """The field of what was said; every item by itself."""
+    if pull.kind == "part" and user.said is not None:
+        return user.said.parts[int(pull.key)].field
+    return f"{pull.kind} {pull.key}"
+
+
+def _strongest(text: Half | None, pulls: tuple[Pull, ...], user: User) -> Pull | None:
+    """What adds most to an item's text score, if it is like the item at all; not what pushes away."""
     if text is None or not pulls or pulls[0].vector.size != text.size:
         return None
     vectors = np.array([pull.vector for pull in pulls], dtype=np.float64)
     weights = np.array([max(0.0, pull.weight) for pull in pulls])
     shares = weights * (vectors @ text.astype(np.float64))
+    alike = (vectors @ text.astype(np.float64)) / np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
     best = int(np.argmax(shares))
-    return pulls[best] if shares[best] > 0 else None
+    if shares[best] <= 0:
+        return None
+    # Sentences of one text weigh by their length: the one that is most like the item speaks for all of them.
+    of_kind = [
+        at for at, pull in enumerate(pulls) if pull.weight > 0 and _group(pull, user) == _group(pulls[best], user)
+    ]
+    best = max(of_kind, key=lambda at: float(alike[at]))
+    return pulls[best] if alike[best] >= ALIKE else None
 
 
 def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:

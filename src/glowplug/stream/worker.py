@@ -35,6 +35,8 @@ from glowplug.stream.transaction import Transactions
 log = logging.getLogger("glowplug.stream")
 
 FIRST_PAUSE_S = 0.1  # a broker that was bounced is often back by then
+FENCED = "_FENCED"  # as librdkafka's errors print themselves
+FENCES, FENCES_S = 3, 60.0  # a twin that took over fences once; only two that both live do it again and again
 LAST_PAUSE_S = 5.0  # an outage is noticed to be over within this time
 # An end of the log that is a control record shows only in an empty answer, which the broker holds back so long.
 MEMBER_WAIT_MS = 100
@@ -71,6 +73,7 @@ class Worker(Generic[Changes]):
             wall=wall,
             is_builtin=builtin or settings.kafka.builtin,
         )
+        self._fences: list[float] = []
         self._transactional_id = clients.transactional_id(settings, step.name)
 
     @property
@@ -101,12 +104,26 @@ class Worker(Generic[Changes]):
                         finally:
                             has_committed = session.has_committed
                 except BrokerUnavailable as error:
+                    self._count_fences(error)
                     pause_s = FIRST_PAUSE_S if has_committed else pause_s
                     log.warning("%s: clients are renewed in %.1f s: %s", engine.step.name, pause_s, error)
                     engine.stopping.wait(pause_s)
                     pause_s = min(2 * pause_s, LAST_PAUSE_S)
         finally:
             engine.lane.close()
+
+    def _count_fences(self, error: BrokerUnavailable) -> None:
+        """Raises BadSettings when somebody with our declared id keeps throwing us out, and we them."""
+        if FENCED not in str(error):
+            return
+        now = self._engine.clock()
+        self._fences = [then for then in self._fences if now - then < FENCES_S] + [now]
+        instance = self._engine.settings.kafka.instance
+        if instance and len(self._fences) >= FENCES:
+            raise BadSettings(
+                f"{self._engine.step.name}: another process has kafka.instance={instance} too, and each stops the "
+                f"other's transactions; give each instance an id of its own"
+            )
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session[Changes]]:
