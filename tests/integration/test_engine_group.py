@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import signal
 import threading
 
@@ -111,3 +112,18 @@ def test_a_revoked_batch_that_takes_longer_is_dropped_and_done_by_the_next_owner
     done_by_second = {(r.partition, r.offset) for batch in second.batches for r in batch.records}
     assert first_batch & done_by_second
     assert bench.told() == expected(sent)
+
+
+def test_two_workers_with_one_declared_id_stop_and_name_the_setting(bench: Bench) -> None:
+    settings = bench.settings(instance="a")
+    workers = [Running(Counting(), settings) for _ in range(2)]
+    numbers = itertools.count()
+
+    def refused() -> Running | None:
+        bench.send([(f"k{n % 9}", n) for n in itertools.islice(numbers, 9)])
+        return next((worker for worker in workers if worker.failure is not None), None)
+
+    with workers[0], workers[1]:
+        stopped = wait_until(refused, 2 * PATIENCE_S, "they fence each other for ever")
+        stopped.join()
+    assert "another process has kafka.instance=a too" in str(stopped.failure)

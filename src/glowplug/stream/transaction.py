@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 RETRY_S = 0.005  # like librdkafka's retry.backoff.ms of ours: the broker is done with the last one by then
 QUEUE_FULL_S = 0.05  # the producer's queue drains by thousands in this time
+CLOSE_S = 0.1  # purged messages call back at once; this is for the thread that says so
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 # After one of these it is not known whether the broker did what it was asked: librdkafka lacks KIP-890's client
 # side, so a further transaction of this producer could take in what is left of the last.
@@ -102,9 +103,11 @@ class Transactions:
 
     def close(self) -> None:
         """Throw the producer away; an open transaction is left to the next owner of its id, or to its timeout."""
-        with contextlib.suppress(KafkaException):  # it is being thrown away
-            self._producer.purge()
-            self._producer.flush(0)
+        # Each by itself: after a fence purge raises, and what is then still undelivered would call back while the
+        # client is being destroyed, where an exception stays set and surfaces in whatever call comes next.
+        for last in (self._producer.purge, lambda: self._producer.flush(CLOSE_S), lambda: self._producer.poll(0)):
+            with contextlib.suppress(KafkaException, SystemError):  # it is being thrown away
+                last()
 
     def _produce(self, message: Message) -> None:
         def delivered(error: KafkaError | None, _: Delivered) -> None:
@@ -125,7 +128,7 @@ class Transactions:
             except BufferError:
                 if self._clock() > deadline:
                     raise ClientsLost("the producer's queue does not drain") from None
-                self._producer.poll(QUEUE_FULL_S)
+                self._served(lambda: self._producer.poll(QUEUE_FULL_S))
             except KafkaException as error:
                 raise self._verdict(error.args[0], message) from error
             else:
@@ -133,11 +136,18 @@ class Transactions:
 
     def _flush(self) -> None:
         """Wait for every record's delivery report: a commit must not follow a record that failed."""
-        if self._producer.flush(self._timeout_s) > 0:
+        if self._served(lambda: self._producer.flush(self._timeout_s)) > 0:
             raise ClientsLost(f"records were not delivered within {self._timeout_s:g} s")
         if self._failed is not None:
             message, error = self._failed
             raise self._verdict(error, message)
+
+    def _served(self, serve: Callable[[], T]) -> T:
+        """poll and flush tell a fatal error, a fence above all, by raising it."""
+        try:
+            return serve()
+        except KafkaException as error:
+            raise self._verdict(error.args[0], None) from error
 
     def _verdict(self, error: KafkaError, message: Message | None) -> Exception:
         """What a record that could not be produced amounts to."""

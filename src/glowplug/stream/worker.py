@@ -35,7 +35,7 @@ from glowplug.stream.transaction import Transactions
 log = logging.getLogger("glowplug.stream")
 
 FIRST_PAUSE_S = 0.1  # a broker that was bounced is often back by then
-FENCED = "_FENCED"  # as librdkafka's errors print themselves
+FENCED = "fenced"  # in the words of librdkafka's errors
 FENCES, FENCES_S = 3, 60.0  # a twin that took over fences once; only two that both live do it again and again
 LAST_PAUSE_S = 5.0  # an outage is noticed to be over within this time
 # An end of the log that is a control record shows only in an empty answer, which the broker holds back so long.
