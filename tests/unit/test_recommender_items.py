@@ -1,0 +1,215 @@
+"""What the recommender promises about items: exactly the lists they enter or leave, and when."""
+
+from __future__ import annotations
+
+import json
+
+from glowplug.stream.step import Batch
+from tests.support.recommending import (
+    NEAR_X,
+    NEAR_Y,
+    X,
+    Y,
+    Z,
+    act,
+    ids,
+    item,
+    put_items,
+    recommender,
+    sent,
+    user,
+)
+
+
+def test_a_new_item_reaches_exactly_the_users_whose_list_it_enters() -> None:
+    driver = recommender(list_size=2, raw_size=2)
+    put_items(driver, x1=X, x2=X, y1=Y, y2=Y)
+    user(driver, "likes-x", X)
+    user(driver, "likes-y", Y)
+    before = len(sent(driver))
+    item(driver, "new", NEAR_Y, event_id="listed", seconds=9)
+    driver.settle()
+    assert sent(driver)[before:] == []  # close to Y, and still not among the two best of anybody
+    item(driver, "best-y", [0.0, 1.0, 0.0625], event_id="listed-2")
+    driver.settle()
+    assert sent(driver)[before:] == [("likes-y", "item.created")]
+    assert ids(driver, "likes-y")[0] == "best-y" or "best-y" in ids(driver, "likes-y")
+
+
+def test_the_first_item_caused_list_goes_at_once_and_the_next_at_the_end_of_the_window() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    user(driver, "u", X)
+    before = len(sent(driver))
+    item(driver, "b", NEAR_X, event_id="e-b")
+    driver.settle()
+    item(driver, "c", X, event_id="e-c")
+    item(driver, "d", X, event_id="e-d")
+    driver.settle()
+    assert sent(driver)[before:] == [("u", "item.created")]
+    driver.tick(4.9)
+    driver.settle()
+    assert len(sent(driver)) == before + 1
+    driver.tick(0.2)
+    driver.settle()
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], sorted(event["covers"])) == ("item.created", ["e-c", "e-d"])
+    assert ids(driver, "u") == ["c", "d", "b"]
+
+
+def test_a_withdrawn_item_disappears_without_waiting_for_the_window() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    user(driver, "u", X)
+    item(driver, "b", X)
+    driver.settle()
+    item(driver, "b", X, available=False, event_id="withdrawn")
+    driver.settle()
+    assert ids(driver, "u") == ["a"]
+    assert driver.latest("recommendations")["u"]["reason"] == "item.withdrawn"
+    assert driver.latest("recommendations")["u"]["covers"] == ["withdrawn"]
+
+
+def test_a_deleted_item_disappears_and_its_tombstone_names_the_event() -> None:
+    driver = recommender()
+    put_items(driver, a=Y, b=X)
+    user(driver, "u", X)
+    headers = (("glowplug-event-id", b"gone-1"), ("glowplug-event-time", b"2026-02-01T00:00:09+00:00"))
+    driver.step.absorb([driver.record("item_vectors", "b", None, headers=headers)])
+    driver.settle()
+    event = driver.latest("recommendations")["u"]
+    assert ids(driver, "u") == ["a"]
+    assert (event["covers"], event["source_event_time"]) == (["gone-1"], "2026-02-01T00:00:09Z")
+
+
+def test_an_item_that_is_available_again_comes_back() -> None:
+    driver = recommender(window_s=0.0)
+    put_items(driver, a=Y, b=X)
+    user(driver, "u", X)
+    for available in (False, True):
+        item(driver, "b", X, available=available)
+        driver.settle()
+    assert ids(driver, "u") == ["b", "a"]
+
+
+def test_a_change_that_moves_no_list_sends_nothing() -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=Y)
+    user(driver, "u", X)
+    before = len(sent(driver))
+    item(driver, "a", X, title="Another title")
+    driver.settle()
+    assert len(sent(driver)) == before
+
+
+def test_an_item_announces_its_audience_best_first_without_those_who_know_it() -> None:
+    driver = recommender(audience_size=2)
+    put_items(driver, a=Z)
+    for name, vector in (("u1", NEAR_X), ("u2", X), ("u3", Y), ("u4", X)):
+        user(driver, name, vector)
+    act(driver, "u4", "new")
+    item(driver, "new", X, event_id="listed")
+    driver.settle()
+    ((key, audience),) = ((k, v) for k, v in driver.values("item_audiences") if k == "new")
+    assert key == "new"
+    assert [member["user_id"] for member in audience["users"]] == ["u2", "u1"]
+    assert (audience["partition"], audience["users_in_partition"], audience["covers"]) == (1, 4, ["listed"])
+
+
+def test_nothing_item_caused_goes_out_before_the_log_is_read_in_and_then_one_list_per_user() -> None:
+    driver = recommender()
+    driver.caught_up = False
+    driver.step.assigned(frozenset({2}))
+    user(driver, "u", X)
+    for n in range(5):
+        item(driver, f"i{n}", X)
+        driver.feed()
+    assert sent(driver) == [("u", "user.created")]
+    driver.caught_up = True
+    driver.feed()
+    driver.settle()
+    assert sent(driver) == [("u", "user.created"), ("u", "import")]
+    assert ids(driver, "u") == ["i0", "i1", "i2"]
+
+
+def test_a_burst_of_items_waits_until_most_of_it_is_read() -> None:
+    driver = recommender(import_lag=10)
+    user(driver, "u", X)
+    driver.behind = 11
+    item(driver, "a", X)
+    driver.feed()
+    assert ids(driver, "u") == []
+    driver.behind = 0
+    driver.feed()
+    assert ids(driver, "u") == ["a"]
+
+
+def test_what_is_withdrawn_goes_even_while_interactions_pile_up() -> None:
+    driver = recommender(import_lag=10)
+    put_items(driver, a=X, b=Y)
+    user(driver, "u", X)
+    item(driver, "a", X, available=False)
+    batch = Batch((), driver.now, driver.monotonic, caught_up=True, behind=10_000, tables_behind=0)
+    effects = driver.step.step(batch)
+    (event,) = (json.loads(out.value or b"") for out in effects.outgoing if out.topic == "recommendations")
+    assert [one["item_id"] for one in event["items"]] == ["b"]
+
+
+def test_an_item_that_enters_very_many_lists_does_not_hold_up_a_sign_up() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    for n in range(600):
+        user(driver, f"u{n}", X)
+    item(driver, "hit", X, event_id="listed")
+    first = driver.feed()
+    assert sum(out.topic == "recommendations" for out in first) <= 2 * 256
+    driver.settle()
+    answers = [value for key, value in driver.values("recommendations") if value["covers"] == ["listed"]]
+    assert len(answers) == 600
+    assert {value["reason"] for value in answers} == {"item.created"}
+    assert all(value["items"][0]["item_id"] == "hit" for value in answers)
+
+
+def test_an_audience_leaves_out_whom_it_must_and_is_full_all_the_same() -> None:
+    driver = recommender(audience_size=1, history=1, seen=10)
+    put_items(driver, first=Z)
+    for name in ("knows", "blocks", "u"):
+        user(driver, name, X if name != "u" else NEAR_X, blocked=["i"] if name == "blocks" else [])
+    act(driver, "knows", "i")
+    act(driver, "knows", "other")  # beyond the history, and still seen
+    item(driver, "i", X)
+    driver.settle()
+    audience = driver.latest("item_audiences")["i"]
+    assert [member["user_id"] for member in audience["users"]] == ["u"]
+
+
+def test_the_list_for_a_users_own_event_covers_what_waited() -> None:
+    driver = recommender()
+    put_items(driver, a=Y)
+    user(driver, "u", X)
+    for name in ("b", "c"):
+        item(driver, name, NEAR_X, event_id=f"e-{name}")
+        driver.settle()
+    act(driver, "u", "a", event_id="click")
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], sorted(event["covers"])) == ("interaction", ["click", "e-c"])
+
+
+def test_a_list_made_anew_names_every_item_that_enters_it() -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=Y)
+    user(driver, "u", X)
+    item(driver, "a", X, available=False, event_id="gone")
+    item(driver, "c", NEAR_X, event_id="new")
+    driver.settle()
+    assert sorted(driver.latest("recommendations")["u"]["covers"]) == ["gone", "new"]
+    item(driver, "d", X, event_id="newer")
+    act(driver, "u", "b", event_id="click")
+    event = driver.latest("recommendations")["u"]
+    assert (event["reason"], sorted(event["covers"])) == ("interaction", ["click", "newer"])
+
+
+def test_an_import_without_users_is_marked_too() -> None:
+    driver = recommender()
+    put_items(driver, a=X)
+    assert driver.latest("user_states")["\0mark"]["partition"] == 1
