@@ -174,7 +174,7 @@ def test_a_signal_stops_it_cleanly(redis_url: str, number: int, monkeypatch: pyt
     thread.join()
 
     assert "built-in broker: in memory" in out.getvalue()
-    assert "python -m producers.publish" in out.getvalue()
+    assert "glowplug publish - --bootstrap-servers" in out.getvalue()
     assert signal.getsignal(number) is handler
 
 
