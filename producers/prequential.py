@@ -1,4 +1,4 @@
-"""Test-then-train over a stream: was what the user likes next on the list that they had? Pure, time passed in.
+"""Test-then-train over a stream: was what the user likes next on the list that they had? Pure, times passed in.
 
 Dawid's prequential evaluation: every event is first a test of what was published, then something to learn from.
 https://doi.org/10.2307/2981683; for recommenders https://doi.org/10.1145/2645710.2645737.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import quantiles
 
 import numpy as np
@@ -19,26 +20,42 @@ from producers.timeline import Moment
 # How much was known of the user: cold, nearly cold, warm, and more than a list's worth.
 KNOWN = ((0, "0"), (1, "1 to 4"), (5, "5 to 19"), (20, "20 and more"))
 TWO_SIDED_95 = 1.96  # standard errors
+DAY_S = 86_400.0
+MOST_HALVINGS = 500.0  # float64 ends at 2 to the 1,023rd
+BASELINES = ("popularity", "recent_popularity")  # of all time, and decayed as the recommender's own
 
 
 class Popularity:
     """The list of the most liked so far, without what its reader has met; ties go to the smaller id by bytes."""
 
-    def __init__(self, item_ids: Iterable[str]) -> None:
-        """item_ids: every item that the stream will ever list."""
+    def __init__(self, item_ids: Iterable[str], half_life_days: float | None = None) -> None:
+        """item_ids: every item that the stream will ever list. half_life_days: of a like; None: none fades."""
         ordered = sorted(set(item_ids), key=str.encode)
         self._row = {item_id: row for row, item_id in enumerate(ordered)}
-        self._likes = np.zeros(len(ordered), np.int64)
+        self._half_life_s = None if half_life_days is None else half_life_days * DAY_S
+        self._since: datetime | None = None
+        self._likes = np.zeros(len(ordered), np.float64)
         self._listed = np.zeros(len(ordered), np.bool_)
         self._rows = np.arange(len(ordered))
 
     def offer(self, item_id: str, *, is_gone: bool = False) -> None:
         self._listed[self._row[item_id]] = not is_gone
 
-    def add(self, item_id: str) -> None:
+    def add(self, item_id: str, at: datetime) -> None:
         """One like. Of an item that the stream never lists: nothing."""
         if item_id in self._row:
-            self._likes[self._row[item_id]] += 1
+            self._likes[self._row[item_id]] += self._weight(at)
+
+    def _weight(self, at: datetime) -> float:
+        """Later likes grow where earlier ones should fade: the order is the same, and no count is touched."""
+        if self._half_life_s is None:
+            return 1.0
+        self._since = self._since or at
+        halvings = (at - self._since).total_seconds() / self._half_life_s
+        if halvings > MOST_HALVINGS:
+            self._likes *= 2.0**-halvings
+            self._since, halvings = at, 0.0
+        return float(2.0**halvings)
 
     def holds(self, item_id: str, met: Collection[str], k: int) -> bool:
         """Whether the item is among the k of a user who has met the items `met`, and this one not."""
@@ -53,30 +70,28 @@ class Popularity:
 
 @dataclass(slots=True)
 class Score:
-    """Of `tests` likes, how many were on the published list, and how many on popularity's."""
+    """Of `tests` likes, how many were on the published list, and how many on each baseline's."""
 
     tests: int = 0
     hits: int = 0
-    popular: int = 0
+    others: Counter[str] = field(default_factory=Counter)
 
-    def add(self, hit: bool, popular: bool) -> None:
+    def add(self, hit: bool, others: Mapping[str, bool]) -> None:
         self.tests += 1
         self.hits += hit
-        self.popular += popular
+        self.others.update({name: int(held) for name, held in others.items()})
 
     def figures(self) -> dict[str, float | int]:
         n = max(self.tests, 1)
-        return {
-            "tests": self.tests,
-            "hit_rate": round(self.hits / n, 4),
-            "popularity_hit_rate": round(self.popular / n, 4),
-        }
+        rates = {f"{name}_hit_rate": round(self.others[name] / n, 4) for name in BASELINES}
+        return {"tests": self.tests, "hit_rate": round(self.hits / n, 4), **rates}
 
 
 @dataclass(slots=True)
 class Account:
     """What was published, what was tested, and what is still awaited.
 
+    baselines: by the names in BASELINES.
     k:       the first k of a list count.
     stale:   tests of a list made before the user's last event, because the one after it had not arrived yet.
     repeats: likes of items that the user had met; no list can hold those, so they test nothing.
@@ -85,7 +100,7 @@ class Account:
     awaited: by user, their last event and when it was sent, until a list covers it.
     """
 
-    popularity: Popularity
+    baselines: Mapping[str, Popularity]
     k: int
     total: Score = field(default_factory=Score)
     by_known: dict[str, Score] = field(default_factory=lambda: {name: Score() for _, name in KNOWN})
@@ -98,8 +113,7 @@ class Account:
     _lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _met: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _users: set[str] = field(default_factory=set)
-    _gains: Counter[str] = field(default_factory=Counter)  # by user, hits less popularity's
-    _tests: Counter[str] = field(default_factory=Counter)
+    _by_user: defaultdict[str, Score] = field(default_factory=lambda: defaultdict(Score))
 
     def test(self, moment: Moment) -> None:
         """Before it is sent."""
@@ -111,23 +125,24 @@ class Account:
             return
         listed = self._lists.get(user_id)
         hit = listed is not None and moment.item_id in listed[: self.k]
-        popular = self.popularity.holds(moment.item_id, met, self.k)
+        others = {name: baseline.holds(moment.item_id, met, self.k) for name, baseline in self.baselines.items()}
         self.stale += user_id in self.awaited
         self.absent += listed is None
-        self.total.add(hit, popular)
-        self.by_known[next(name for least, name in reversed(KNOWN) if len(met) >= least)].add(hit, popular)
-        self._gains[user_id] += hit - popular
-        self._tests[user_id] += 1
+        known = next(name for least, name in reversed(KNOWN) if len(met) >= least)
+        for score in (self.total, self.by_known[known], self._by_user[user_id]):
+            score.add(hit, others)
 
     def learn(self, moment: Moment, now: float) -> bool:
         """As it is sent. Whether a list is to be expected for it."""
         if moment.topic == "items":
-            self.popularity.offer(moment.item_id, is_gone=moment.is_gone)
+            for baseline in self.baselines.values():
+                baseline.offer(moment.item_id, is_gone=moment.is_gone)
             return False
         if moment.topic == "interactions":
             self._met[moment.user_id].add(moment.item_id)
             if moment.is_like:
-                self.popularity.add(moment.item_id)
+                for baseline in self.baselines.values():
+                    baseline.add(moment.item_id, moment.at)
         elif moment.is_gone:
             self._users.discard(moment.user_id)
             self._lists.pop(moment.user_id, None)
@@ -154,13 +169,12 @@ class Account:
         self.delays.clear()
 
     def figures(self) -> dict[str, object]:
-        """Rates are shares of `tests`; delays are milliseconds; `lead_95` is the half-width of a 95% interval."""
+        """Rates are shares of `tests`; delays are milliseconds; `margin_95` is the half-width of a 95% interval."""
         cuts = quantiles(self.delays, n=100, method="inclusive") if len(self.delays) > 1 else [0.0] * 99
         return {
             "k": self.k,
             **self.total.figures(),
-            "lead": round((self.total.hits - self.total.popular) / max(self.total.tests, 1), 4),
-            "lead_95": round(self._margin(), 4),
+            "lead_over": {name: self._lead(name) for name in BASELINES},
             "by_interactions_known": {name: score.figures() for name, score in self.by_known.items()},
             "stale_tests": self.stale,
             "tests_without_a_list": self.absent,
@@ -169,12 +183,13 @@ class Account:
             "list_after_ms": {"p50": round(1e3 * cuts[49], 1), "p99": round(1e3 * cuts[98], 1)},
         }
 
-    def _margin(self) -> float:
-        """Of the lead: tests of one user hang together, so users are what is drawn (the ratio estimator's
-        linearisation; Cochran, Sampling Techniques, 6.3)."""
-        n, tests = len(self._tests), self.total.tests
-        if n < 2:
-            return 0.0
-        lead = (self.total.hits - self.total.popular) / tests
-        squares = sum((self._gains[user_id] - lead * count) ** 2 for user_id, count in self._tests.items())
-        return TWO_SIDED_95 * math.sqrt(n / (n - 1) * squares) / tests
+    def _lead(self, name: str) -> dict[str, float]:
+        """Tests of one user hang together, so users are what is drawn.
+
+        The ratio estimator's linearised variance: Cochran, Sampling Techniques, 6.3.
+        """
+        n, tests = len(self._by_user), max(self.total.tests, 1)
+        lead = (self.total.hits - self.total.others[name]) / tests
+        squares = sum((one.hits - one.others[name] - lead * one.tests) ** 2 for one in self._by_user.values())
+        margin = TWO_SIDED_95 * math.sqrt(n / (n - 1) * squares) / tests if n > 1 else 0.0
+        return {"mean": round(lead, 4), "margin_95": round(margin, 4)}

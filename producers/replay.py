@@ -21,7 +21,7 @@ from glowplug.embedded.pacing import gate_for
 from glowplug.errors import BadSettings, Fatal, Recoverable
 from glowplug.settings import Settings, load
 from producers.drive import DEADLINE_S, replay
-from producers.prequential import Account, Popularity
+from producers.prequential import BASELINES, Account, Popularity
 from producers.publish import TEMPFAIL, UP
 from producers.timeline import cut, read
 from producers.turns import ByTime, ClosedLoop, Turns
@@ -79,7 +79,11 @@ def run(
         raise BadSettings(f"--k {k}: a list has ranking.list_size ({size}) items: ask for no more, or raise that")
     moments = read(folder, settings.stream.max_record_bytes, seed)
     start = cut(moments, tail)
-    account = Account(Popularity(moment.item_id for moment in moments if moment.topic == "items"), k)
+    item_ids = [moment.item_id for moment in moments if moment.topic == "items"]
+    half_lives = (None, settings.ranking.popularity_days)
+    account = Account(
+        {name: Popularity(item_ids, days) for name, days in zip(BASELINES, half_lives, strict=True)}, k
+    )
     rest = moments[start:]
     turns: Turns = ClosedLoop(rest, in_flight) if factor is None else ByTime(rest, factor)
     with _bar(console, len(moments)) as advance:
@@ -99,7 +103,10 @@ def table(figures: dict[str, Any]) -> Table:
         caption="; ".join(
             (
                 f"{figures['events']:,} events in {figures['seconds']:,} s ({figures['events_per_s']:,}/s)",
-                f"lead over popularity {figures['lead']:+.4f} ± {figures['lead_95']:.4f}",
+                *(
+                    f"lead over {name.replace('_', ' ')} {lead['mean']:+.4f} ± {lead['margin_95']:.4f}"
+                    for name, lead in figures["lead_over"].items()
+                ),
                 f"stale {figures['stale_tests']:,}",
                 f"without a list {figures['tests_without_a_list']:,}",
                 f"repeats left out {figures['repeats_left_out']:,}",
@@ -108,12 +115,11 @@ def table(figures: dict[str, Any]) -> Table:
             )
         ),
     )
-    for name in ("interactions known", "likes tested", "published", "popularity"):
+    for name in ("interactions known", "likes tested", "published", "popularity", "recent popularity"):
         shown.add_column(name, justify="right")
     for name, score in {**figures["by_interactions_known"], "all": figures}.items():
-        shown.add_row(
-            name, f"{score['tests']:,}", f"{score['hit_rate']:.4f}", f"{score['popularity_hit_rate']:.4f}"
-        )
+        rates = (score["hit_rate"], *(score[f"{baseline}_hit_rate"] for baseline in BASELINES))
+        shown.add_row(name, f"{score['tests']:,}", *(f"{rate:.4f}" for rate in rates))
     return shown
 
 

@@ -28,7 +28,7 @@ def like(user_id: str, item_id: str, event_id: str = "", *, is_like: bool = True
 
 def account(*item_ids: str, k: int = 2) -> Account:
     """Over these items, with ada signed up and answered."""
-    found = Account(Popularity(item_ids), k)
+    found = Account({"popularity": Popularity(item_ids)}, k)
     for item_id in item_ids:
         found.learn(item(item_id), 0.0)
     found.learn(sign_up("ada"), 0.0)
@@ -44,7 +44,7 @@ def test_popularity_holds_the_most_liked() -> None:
     for item_id in "abc":
         popularity.offer(item_id)
     for item_id in ("c", "c", "b"):
-        popularity.add(item_id)
+        popularity.add(item_id, START)
     assert [popularity.holds(item_id, (), 2) for item_id in "abc"] == [False, True, True]
 
 
@@ -59,15 +59,15 @@ def test_what_a_user_has_met_makes_room_on_their_popularity_list() -> None:
     popularity = Popularity(["a", "b", "c"])
     for item_id in "abc":
         popularity.offer(item_id)
-    popularity.add("a")
+    popularity.add("a", START)
     assert not popularity.holds("b", (), 1)
     assert popularity.holds("b", {"a", "unknown"}, 1)
 
 
 def test_an_item_is_popular_only_while_it_is_on_offer() -> None:
     popularity = Popularity(["a", "b"])
-    popularity.add("a")
-    popularity.add("b")
+    popularity.add("a", START)
+    popularity.add("b", START)
     assert not popularity.holds("a", (), 2)
     popularity.offer("a")
     assert popularity.holds("a", (), 1)
@@ -78,8 +78,30 @@ def test_an_item_is_popular_only_while_it_is_on_offer() -> None:
 
 def test_likes_of_items_that_are_never_listed_count_for_nothing() -> None:
     popularity = Popularity(["a"])
-    popularity.add("unknown")
+    popularity.add("unknown", START)
     assert not popularity.holds("unknown", (), 20)
+
+
+def test_recent_likes_outweigh_more_numerous_old_ones() -> None:
+    popularity = Popularity(["old", "recent"], half_life_days=1)
+    for item_id in ("old", "recent"):
+        popularity.offer(item_id)
+    for _ in range(3):
+        popularity.add("old", START)
+    popularity.add("recent", START + timedelta(days=1.5))
+    assert popularity.holds("old", (), 1)  # 3 / 2.8 > 1
+    popularity.add("recent", START + timedelta(days=1.6))
+    assert popularity.holds("recent", (), 1)
+
+
+def test_likes_of_many_half_lives_stay_finite() -> None:
+    popularity = Popularity(["old", "recent"], half_life_days=1)
+    popularity.offer("old")
+    popularity.offer("recent")
+    for _ in range(9):
+        popularity.add("old", START)
+    popularity.add("recent", START + timedelta(days=5_000))
+    assert not popularity.holds("old", (), 1)
 
 
 # ---- tests -----------------------------------------------------------------------------------------------
@@ -151,7 +173,7 @@ def test_popularity_learns_each_like_after_its_test() -> None:
     kept.learn(sign_up("bob"), 1.0)
     kept.hear("bob", ["a"], {"created-bob"}, 1.0)
     kept.test(like("bob", "b"))
-    assert (kept.total.hits, kept.total.popular) == (0, 1)
+    assert (kept.total.hits, kept.total.others["popularity"]) == (0, 1)
 
 
 def test_nothing_is_expected_for_items_and_for_users_who_never_signed_up_or_are_gone() -> None:
@@ -183,9 +205,11 @@ def test_the_lead_over_popularity_has_the_margin_of_users_not_of_tests() -> None
     kept.hear("bob", ["b"], {"created-bob"}, 0.0)
     for _ in range(50):
         kept.test(like("bob", "a"))
-    figures = kept.figures()
-    assert figures["lead"] == 0.0
-    assert figures["lead_95"] == pytest.approx(1.96 * 1.0, abs=0.01)  # two users, one of +1 and one of -1
+    # Two users, one of +1 and one of -1, weigh 50 of 100 tests each: the standard error is 1.
+    assert kept.figures()["lead_over"] == {
+        "popularity": {"mean": 0.0, "margin_95": pytest.approx(1.96)},
+        "recent_popularity": {"mean": 0.5, "margin_95": pytest.approx(0.98)},  # not asked here: it holds nothing
+    }
 
 
 def test_delays_of_an_import_are_not_reported() -> None:
