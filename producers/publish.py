@@ -22,15 +22,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from glowplug.embedded.pacing import gate_for
 from glowplug.errors import BadInputFile, BadTopics, BrokerUnavailable, Fatal, Recoverable, Unreachable, shown
-from glowplug.settings import Settings, load
+from glowplug.observe.logs import quieted
+from glowplug.settings import Settings
 from glowplug.stream.clients import log, producer_config
+from producers.command import add_servers, positive, settings_for
 from producers.lines import BadLine, Line, lines_of, opened, parse
 
 CONNECT_S = 10.0  # a broker that is up answers in milliseconds; one that starts, in a few seconds
 FLUSH_S = 60.0  # librdkafka's own delivery timeout is five minutes: too long to look at a bar that stands still
 SHOWN_BAD_LINES = 20  # a file of the wrong format is all bad lines
-UP = "127.0.0.1:9092"  # where `glowplug up` listens unless told otherwise
-TEMPFAIL = 75  # EX_TEMPFAIL: the same command can succeed later
 
 OnError = Literal["stop", "skip"]
 Gate = Callable[[], None]
@@ -168,8 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors = Console(stderr=True, highlight=False)
     try:
-        settings = _settings(options.bootstrap_servers)
-        with _one_sentence(), opened(options.file) as stream, _bar(errors, options.file) as advance:
+        settings = settings_for(options.bootstrap_servers)
+        # librdkafka would log every attempt to connect; what matters of it is in the error that we print.
+        with quieted(log, logging.CRITICAL), opened(options.file) as stream, _bar(errors, options.file) as advance:
             report = publish(
                 lines_of(stream, settings.stream.max_record_bytes),
                 settings,
@@ -179,12 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
                 gate=gate_for(settings),
                 advance=advance,
             )
-    except Fatal as error:
+    except (Fatal, Recoverable) as error:
         errors.print(f"publish: {error}", markup=False, soft_wrap=True)
         return error.exit_code
-    except Recoverable as error:
-        errors.print(f"publish: {error}", markup=False, soft_wrap=True)
-        return TEMPFAIL
     for bad in report.bad[:SHOWN_BAD_LINES]:
         errors.print(str(bad), markup=False, soft_wrap=True)
     if len(report.bad) > SHOWN_BAD_LINES:
@@ -195,41 +193,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _settings(bootstrap_servers: str | None) -> Settings:
-    """Those in force; without any broker named, the one that `glowplug up` starts."""
-    settings = load()
-    servers = bootstrap_servers or settings.kafka.bootstrap_servers or UP
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": servers})})
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m producers.publish", description=__doc__.splitlines()[0])
     parser.add_argument("file", help="JSON Lines, one event a line (schemas/*.json); - reads stdin")
-    parser.add_argument("--bootstrap-servers", help=f"host:port,…; default: kafka.bootstrap_servers, else {UP}")
+    add_servers(parser)
     parser.add_argument("--topic", help="send every line to this topic; default: the one that its type names")
     parser.add_argument(
         "--on-error", choices=("stop", "skip"), default="stop", help="at an invalid line (default: stop)"
     )
-    parser.add_argument("--rate", type=_positive, help="most events a second (default: as fast as it goes)")
+    parser.add_argument("--rate", type=positive, help="most events a second (default: as fast as it goes)")
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """librdkafka would log every attempt to connect; what matters of it is in the error that we print."""
-    before = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 @contextmanager

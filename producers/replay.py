@@ -19,10 +19,10 @@ from rich.table import Table
 
 from glowplug.embedded.pacing import gate_for
 from glowplug.errors import BadSettings, Fatal, Recoverable
-from glowplug.settings import Settings, load
+from glowplug.settings import Settings
+from producers.command import add_servers, positive, settings_for
 from producers.drive import DEADLINE_S, replay
 from producers.prequential import BASELINES, Account, Popularity
-from producers.publish import TEMPFAIL, UP
 from producers.timeline import cut, read
 from producers.turns import ByTime, ClosedLoop, Turns
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         figures = run(
             options.folder,
-            _settings(options.bootstrap_servers),
+            settings_for(options.bootstrap_servers),
             factor=None if options.closed_loop else options.factor,
             tail=options.tail,
             seed=options.seed,
@@ -50,12 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if options.json is not None:
             options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    except Fatal as error:
+    except (Fatal, Recoverable) as error:
         errors.print(f"replay: {error}", markup=False, soft_wrap=True)
         return error.exit_code
-    except Recoverable as error:
-        errors.print(f"replay: {error}", markup=False, soft_wrap=True)
-        return TEMPFAIL
     out.print(table(figures))
     return 0
 
@@ -123,21 +120,14 @@ def table(figures: dict[str, Any]) -> Table:
     return shown
 
 
-def _settings(bootstrap_servers: str | None) -> Settings:
-    """Those in force; without any broker named, the one that `glowplug up` starts."""
-    settings = load()
-    servers = bootstrap_servers or settings.kafka.bootstrap_servers or UP
-    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": servers})})
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m producers.replay", description=__doc__.splitlines()[0])
     parser.add_argument(
         "folder", type=Path, help="of *.jsonl events, or of RecBole atomic files (*.inter, *.item, *.user)"
     )
-    parser.add_argument("--bootstrap-servers", help=f"host:port,…; default: kafka.bootstrap_servers, else {UP}")
+    add_servers(parser)
     pace = parser.add_mutually_exclusive_group()
-    pace.add_argument("--factor", type=_positive, default=FACTOR, help="times as fast as it was (default: 1000)")
+    pace.add_argument("--factor", type=positive, default=FACTOR, help="times as fast as it was (default: 1000)")
     pace.add_argument(
         "--closed-loop", action="store_true", help="a user's next event waits for the list that the last one caused"
     )
@@ -150,17 +140,10 @@ def _parser() -> argparse.ArgumentParser:
         "--in-flight", type=_count, default=IN_FLIGHT, help=f"closed loop: users who wait at once ({IN_FLIGHT})"
     )
     parser.add_argument(
-        "--deadline", type=_positive, default=DEADLINE_S, help=f"seconds to wait for a list ({DEADLINE_S:g})"
+        "--deadline", type=positive, default=DEADLINE_S, help=f"seconds to wait for a list ({DEADLINE_S:g})"
     )
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
 
 
 def _count(text: str) -> int:

@@ -92,7 +92,7 @@ class ClosedLoop:
             heappush(self._free, aside.popleft())
             self._aside_count -= 1
 
-    def pause(self, now: float) -> float | None:  # noqa: ARG002
+    def pause(self, now: float) -> float | None:  # noqa: ARG002  answers drive it, not time
         return 0.0 if self._free else None
 
     @property

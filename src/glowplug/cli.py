@@ -14,15 +14,13 @@ import typer
 
 from glowplug import __version__
 from glowplug.errors import BadSettings, Fatal, Recoverable, shown
+from glowplug.ports import KAFKA_PORT, REDIS_PORT
 
 if TYPE_CHECKING:
     from glowplug.settings import Settings
 
-TRY_AGAIN = 75  # EX_TEMPFAIL: the same command can succeed later
 NOTHING_FOUND = 1
 DIFFERENT = 1
-KAFKA_PORT = 9_092  # where clients look for a broker and for Redis when they are told nothing
-REDIS_PORT = 6_379
 
 app = typer.Typer(
     name="glowplug",
@@ -221,10 +219,8 @@ def run(arguments: list[str]) -> int:
     """The exit status of `glowplug ARGUMENTS`."""
     try:
         app(args=arguments, prog_name="glowplug")
-    except Fatal as error:
+    except (Fatal, Recoverable) as error:
         return _say(error, error.exit_code)
-    except Recoverable as error:
-        return _say(error, TRY_AGAIN)
     except SystemExit as end:  # typer ends with one, also after Ctrl-C (130) and wrong usage (2)
         return end.code if isinstance(end.code, int) else 0
     return 0

@@ -37,7 +37,9 @@ class GlowplugError(Exception):
 
 
 class Recoverable(GlowplugError):
-    """The same work can succeed later, unchanged."""
+    """The same work can succeed later, unchanged. `exit_code` is that of a command which cannot wait for it."""
+
+    exit_code: ClassVar[int] = 75  # EX_TEMPFAIL
 
 
 class BrokerUnavailable(Recoverable):

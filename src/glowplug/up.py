@@ -22,11 +22,13 @@ from rich.table import Table
 
 from glowplug.embedded.kafka_builtin import LIMITS
 from glowplug.embedded.stack import Broker, Stack
+from glowplug.observe.logs import quieted
 from glowplug.observe.redact import redacted
 from glowplug.settings import Settings
 
 __all__ = ["Broker", "Stack", "banner", "run", "usage"]
 
+OURS = logging.getLogger("glowplug")
 CHECK_S = 1.0  # a server that ended by itself is noticed within this time
 
 
@@ -47,7 +49,8 @@ def run(
     with _told_to_stop() as stopping:
         stack = Stack(settings, broker=broker, kafka_port=kafka_port, redis_port=redis_port, data_dir=data_dir)
         try:
-            with out.status("starting: broker, Redis, model, consumers …"), _only_warnings():
+            # What everyone sees once, at every start and stop, would bury the banner.
+            with out.status("starting: broker, Redis, model, consumers …"), quieted(OURS, logging.WARNING):
                 stack.start(stopping)
             if not stopping.is_set():
                 out.print(banner(stack))
@@ -56,7 +59,7 @@ def run(
                 stack.check()
             out.print("stopping: batches in flight are finished and committed …")
         finally:
-            with _only_warnings():
+            with quieted(OURS, logging.WARNING):
                 stack.stop()
 
 
@@ -97,18 +100,6 @@ def usage(stack: Stack) -> str:
         f"read: topic {kafka.topics.recommendations}; in Redis the hashes recs:USER, user:USER and item:ITEM; or\n"
         f"  {program} recs ada --redis-url {redacted(redis.url)}\n"
     )
-
-
-@contextmanager
-def _only_warnings() -> Iterator[None]:
-    """What everyone sees once, at every start and stop, would bury the banner."""
-    logger = logging.getLogger("glowplug")
-    before = logger.level
-    logger.setLevel(max(logging.WARNING, before))
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 @contextmanager

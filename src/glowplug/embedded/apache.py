@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from confluent_kafka import KafkaException, Producer
@@ -20,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from glowplug.embedded.kafka_jars import jars, java
 from glowplug.embedded.places import claim_port, free_port
 from glowplug.embedded.process import Process
+from glowplug.embedded.started import Started
 from glowplug.errors import BadSettings, Unreachable
 
 READY_S = 60.0  # three seconds on an idle machine; a loaded one gets twenty times as much
@@ -55,7 +55,7 @@ FAST_FAILURES: Final[Mapping[str, str]] = {
 }
 
 
-class ApacheBroker:
+class ApacheBroker(Started):
     """One broker. `bootstrap` is its address, the same after every restart.
 
     data_dir:      kept when given, else a temporary folder that `stop` removes.
@@ -80,15 +80,6 @@ class ApacheBroker:
         self._process: Process | None = None
         self.bootstrap = f"127.0.0.1:{self._port}"
         atexit.register(self.stop)
-
-    def __enter__(self) -> ApacheBroker:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def log(self) -> Path:

@@ -13,7 +13,6 @@ import ctypes
 import ctypes.util
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 import confluent_kafka
@@ -21,6 +20,7 @@ from confluent_kafka import Producer
 
 from glowplug.embedded.forwarder import Forwarder
 from glowplug.embedded.places import claim_port
+from glowplug.embedded.started import Started
 from glowplug.errors import Unreachable
 
 CLUSTER_ID = "mockCluster"
@@ -37,7 +37,7 @@ ERROR_BYTES = 512  # as librdkafka's own examples
 ASK_S = 5.0
 
 
-class BuiltinBroker:
+class BuiltinBroker(Started):
     """One broker of this process, reachable from others at `bootstrap`.
 
     port: 0 for whichever the library picks. Raises PortInUse, and Unreachable where it does not start.
@@ -48,15 +48,6 @@ class BuiltinBroker:
         self._cluster: _Cluster | None = None
         self._forwarder: Forwarder | None = None
         self.bootstrap = ""
-
-    def __enter__(self) -> BuiltinBroker:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         library = _library()

@@ -8,19 +8,19 @@ import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 import redis
 
 from glowplug.embedded.places import claim_port
 from glowplug.embedded.process import Process
+from glowplug.embedded.started import Started
 from glowplug.errors import Unreachable
 
 READY_S = 10.0  # 30 ms on an idle machine
 PAUSE_S = 0.01
 
 
-class RedisServer:
+class RedisServer(Started):
     """One server on 127.0.0.1, in memory only. `url` is its address.
 
     port: 0 for any free one. Raises PortInUse; Unreachable when no server program is at hand or it does not start.
@@ -32,15 +32,6 @@ class RedisServer:
         self._folder = Path(tempfile.mkdtemp(prefix="glowplug-redis-"))
         self.url = f"redis://127.0.0.1:{self._port}/0"
         atexit.register(self.stop)
-
-    def __enter__(self) -> RedisServer:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def log(self) -> Path:

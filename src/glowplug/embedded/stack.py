@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from confluent_kafka.admin import AdminClient
@@ -17,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from glowplug.embedded.apache import ApacheBroker
 from glowplug.embedded.kafka_builtin import PARTITIONS, BuiltinBroker
 from glowplug.embedded.redis_server import RedisServer
+from glowplug.embedded.started import Started
 from glowplug.errors import BadSettings, BrokerUnavailable, Unreachable
 from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.threads import wait_passively
@@ -49,7 +49,7 @@ class Running:
     thread: threading.Thread
 
 
-class Stack:
+class Stack(Started):
     """`settings` are those in force: after `start`, with the addresses of what was started.
 
     broker:     None: the one that kafka.bootstrap_servers names, else the built-in one.
@@ -91,15 +91,6 @@ class Stack:
         self.programs: list[ApacheBroker | RedisServer] = []
         self._context: Context | None = None
         self._running: dict[str, Running] = {}
-
-    def __enter__(self) -> Stack:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def fingerprint(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -32,6 +34,17 @@ def configure(settings: ObserveSettings, stream: TextIO | None = None) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def quieted(logger: logging.Logger, level: int) -> Iterator[None]:
+    """`logger` says nothing below `level` for a while: where what it says is said better in another way."""
+    before = logger.level
+    logger.setLevel(max(level, before))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class Lines(logging.Formatter):

@@ -143,10 +143,11 @@ class Catalogue:
             self.rebuild(priors)
         was_shown = item.item_id in self.index
         before = self._row(earlier, priors) if was_shown and earlier else None
-        self._show(item, priors)
-        shown = item.item_id in self.index
+        row = self._row(item, priors)
+        self._show(item, row)
+        shown = item.available
         moved = not _same(earlier.text if earlier else None, text)
-        if shown == was_shown and not moved and before is not None and _same(before, self._row(item, priors)):
+        if shown == was_shown and not moved and before is not None and _same(before, row):
             return None
         if not shown and not was_shown and not moved:
             return None
@@ -180,7 +181,7 @@ class Catalogue:
         self.layout = Layout(len(text) if text is not None else 0)
         self.index = FaissIndex(self.layout.dim)
         for item in self._items.values():
-            self._show(item, priors)
+            self._show(item, self._row(item, priors))
 
     def frame(self) -> Frame | None:
         """What the items of the serving space have in common; of a sample that any instance would draw alike."""
@@ -204,9 +205,9 @@ class Catalogue:
                 f"item_vectors: vector.dim is {dim}, and {known} in other records of encoder {shown(fingerprint)}"
             )
 
-    def _show(self, item: Item, priors: Priors) -> None:
+    def _show(self, item: Item, row: Half) -> None:
         if item.available:
-            self.index.upsert(item.item_id, self._row(item, priors))
+            self.index.upsert(item.item_id, row)
         else:
             self.index.remove(item.item_id)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from glowplug.events import Action, Explanation, UserPart
 from glowplug.ranking.catalogue import Catalogue, Item, terms
-from glowplug.ranking.fold import Pull
+from glowplug.ranking.fold import EPSILON, Pull
 from glowplug.ranking.user import Listed, User
 from glowplug.vectors import Half
 
@@ -54,17 +54,16 @@ def _strongest(text: Half | None, pulls: tuple[Pull, ...], user: User) -> Pull |
     if text is None or not pulls or pulls[0].vector.size != text.size:
         return None
     vectors = np.array([pull.vector for pull in pulls], dtype=np.float64)
-    weights = np.array([max(0.0, pull.weight) for pull in pulls])
-    shares = weights * (vectors @ text.astype(np.float64))
-    alike = (vectors @ text.astype(np.float64)) / np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
+    products = vectors @ text.astype(np.float64)
+    shares = products * np.array([max(0.0, pull.weight) for pull in pulls])
     best = int(np.argmax(shares))
     if shares[best] <= 0:
         return None
     # Sentences of one text weigh by their length: the one that is most like the item speaks for all of them.
-    of_kind = [
-        at for at, pull in enumerate(pulls) if pull.weight > 0 and _group(pull, user) == _group(pulls[best], user)
-    ]
-    best = max(of_kind, key=lambda at: float(alike[at]))
+    alike = products / np.maximum(np.linalg.norm(vectors, axis=1), EPSILON)
+    group = _group(pulls[best], user)
+    together = [at for at, pull in enumerate(pulls) if pull.weight > 0 and _group(pull, user) == group]
+    best = max(together, key=lambda at: float(alike[at]))
     return pulls[best] if alike[best] >= ALIKE else None
 
 

@@ -14,6 +14,7 @@ from glowplug.ranking.fold import Side, UserFold
 from glowplug.ranking.priors import Priors
 from glowplug.ranking.user import Listed, User, statements
 from glowplug.settings import RankingSettings
+from glowplug.vectors import Half
 
 TITLE_CHARS = 200  # of a title in a list: a list of the longest titles must fit into one record
 # What a list is said to be for when several things happened at once: the user's own deeds before the items'.
@@ -66,10 +67,11 @@ class Lists:
     def make(self, user: User) -> Listed:
         """The user's list from nothing, with the priors of the current epoch."""
         side = self.side(user)
-        seen, blocked = user.memory.seen, user.blocked
-        excluded = len(seen) + len(blocked)
-        raw = top_k(self._catalogue.index, side.vector, self._settings.raw_size, seen, blocked, excluded)
-        return self.listed(side, raw)
+        return self.listed(side, self._raw(user, side.vector))
+
+    def again(self, user: User, listed: Listed) -> Listed:
+        """The list over the items as they are now, with the vector and the epoch that it has."""
+        return self.with_raw(listed, self._raw(user, listed.vector))
 
     def side(self, user: User) -> Side:
         """The user's side of the inner product in the current epoch."""
@@ -93,6 +95,11 @@ class Lists:
     def with_raw(self, listed: Listed, raw: tuple[Hit, ...]) -> Listed:
         """The same user vector over other items."""
         return replace(listed, raw=raw, shown=self._shown(raw))
+
+    def _raw(self, user: User, vector: Half) -> tuple[Hit, ...]:
+        seen, blocked = user.memory.seen, user.blocked
+        excluded = len(seen) + len(blocked)
+        return top_k(self._catalogue.index, vector, self._settings.raw_size, seen, blocked, excluded)
 
     def _shown(self, raw: Sequence[Hit]) -> tuple[str, ...]:
         """Policies (diversity, exposure, safety) belong here; today the list is the head of the raw one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from glowplug.events import AudienceMember, Reason
 from glowplug.index.items import item_hash
-from glowplug.index.retrieve import Hit, top_k
+from glowplug.index.retrieve import Hit
 from glowplug.ranking.catalogue import Catalogue, ItemChange
 from glowplug.ranking.lists import Lists, Trigger
 from glowplug.ranking.roster import Roster
@@ -61,7 +61,7 @@ def match(
         user = roster.get(user_id)
         if user is None or user.listed is None or not user.is_active or user_id in skip:
             continue
-        listed = lists.make(user) if user_id in bent else _anew(user, user.listed, catalogue, lists, settings)
+        listed = lists.make(user) if user_id in bent else lists.again(user, user.listed)
         # A bent vector is kept even where the list is the same: the next item is compared with it.
         if user_id in bent or listed.raw != user.listed.raw:
             because.extend(change for change in entered(user, listed, pending) if change not in because)
@@ -103,13 +103,6 @@ def audience(
         asked, found = 2 * asked, len(ranked)
 
 
-def _anew(user: User, listed: Listed, catalogue: Catalogue, lists: Lists, settings: RankingSettings) -> Listed:
-    """The list over the items as they are now, with the vector and the epoch that it has."""
-    seen, blocked = user.memory.seen, user.blocked
-    excluded = len(seen) + len(blocked)
-    return lists.with_raw(listed, top_k(catalogue.index, listed.vector, settings.raw_size, seen, blocked, excluded))
-
-
 def _gaining(
     changes: Sequence[ItemChange],
     roster: Roster,
@@ -119,13 +112,15 @@ def _gaining(
     skip: Collection[str],
 ) -> list[Moved]:
     rows = [catalogue.index.row_of(change.item_id) for change in changes]
-    entered = [(change, row) for change, row in zip(changes, rows, strict=True) if row is not None]
-    vectors = catalogue.index.rows([row for _, row in entered])
+    shown = [(change, row) for change, row in zip(changes, rows, strict=True) if row is not None]
+    vectors = catalogue.index.rows([row for _, row in shown])
     gains: defaultdict[str, list[tuple[ItemChange, float]]] = defaultdict(list)
     for entry in roster.shard.entering(vectors):
-        change = entered[entry.item][0]
+        change = shown[entry.item][0]
         user = roster.get(entry.user_id)
-        if entry.user_id not in skip and _may_see(user, change.item_id) and _is_news(change, user):
+        if user is None or entry.user_id in skip or not change.concerns(user.partition):
+            continue
+        if _may_see(user, change.item_id):
             gains[entry.user_id].append((change, entry.score))
     found: list[Moved] = []
     for user_id, gained in gains.items():
@@ -140,10 +135,6 @@ def _gaining(
             because = [change for change, _ in gained if change.item_id in kept]
             found.append(Moved(user, lists.with_raw(user.listed, raw), trigger_of(because)))
     return found
-
-
-def _is_news(change: ItemChange, user: User | None) -> bool:
-    return user is not None and change.concerns(user.partition)
 
 
 def _may_see(user: User | None, item_id: str) -> bool:

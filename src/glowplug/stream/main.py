@@ -6,8 +6,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -46,7 +46,7 @@ def serve(settings: Settings, make: Callable[[Settings], Made]) -> None:
     wait_passively()
     health = Health()
     with closing(_page(settings.observe, health)):
-        with _silent(clients.log):  # its sentence says what there is to say
+        with logs.quieted(clients.log, logging.CRITICAL):  # its sentence says what there is to say
             topics = ensure_topics(settings)
         made = make(settings)
         step, store = made if isinstance(made, tuple) else (made, None)
@@ -63,16 +63,6 @@ def serve(settings: Settings, make: Callable[[Settings], Made]) -> None:
         signal.signal(signal.SIGINT, stop)
         threading.Thread(target=report, name="health", daemon=True).start()
         worker.run()
-
-
-@contextmanager
-def _silent(logger: logging.Logger) -> Iterator[None]:
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _page(observe: ObserveSettings, health: Health) -> server.Server:
