@@ -8,10 +8,7 @@ from glowplug.ports import KAFKA_PORT
 from glowplug.settings import Settings, load
 
 UP = f"127.0.0.1:{KAFKA_PORT}"  # where `glowplug up` listens unless told otherwise
-
-
-def add_servers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bootstrap-servers", help=f"host:port,…; default: kafka.bootstrap_servers, else {UP}")
+SERVERS = f"host:port,…; default: kafka.bootstrap_servers, else {UP}"  # what --bootstrap-servers takes
 
 
 def settings_for(bootstrap_servers: str | None) -> Settings:

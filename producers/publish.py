@@ -25,7 +25,7 @@ from glowplug.errors import BadInputFile, BadTopics, BrokerUnavailable, Fatal, R
 from glowplug.observe.logs import quieted
 from glowplug.settings import Settings
 from glowplug.stream.clients import log, producer_config
-from producers.command import add_servers, positive, settings_for
+from producers.command import SERVERS, positive, settings_for
 from producers.lines import BadLine, Line, lines_of, opened, parse
 
 CONNECT_S = 10.0  # a broker that is up answers in milliseconds; one that starts, in a few seconds
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m producers.publish", description=__doc__.splitlines()[0])
     parser.add_argument("file", help="JSON Lines, one event a line (schemas/*.json); - reads stdin")
-    add_servers(parser)
+    parser.add_argument("--bootstrap-servers", help=SERVERS)
     parser.add_argument("--topic", help="send every line to this topic; default: the one that its type names")
     parser.add_argument(
         "--on-error", choices=("stop", "skip"), default="stop", help="at an invalid line (default: stop)"

@@ -20,7 +20,7 @@ from rich.table import Table
 from glowplug.embedded.pacing import gate_for
 from glowplug.errors import BadSettings, Fatal, Recoverable
 from glowplug.settings import Settings
-from producers.command import add_servers, positive, settings_for
+from producers.command import SERVERS, positive, settings_for
 from producers.drive import DEADLINE_S, replay
 from producers.prequential import BASELINES, Account, Popularity
 from producers.timeline import cut, read
@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "folder", type=Path, help="of *.jsonl events, or of RecBole atomic files (*.inter, *.item, *.user)"
     )
-    add_servers(parser)
+    parser.add_argument("--bootstrap-servers", help=SERVERS)
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--factor", type=positive, default=FACTOR, help="times as fast as it was (default: 1000)")
     pace.add_argument(
