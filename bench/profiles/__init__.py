@@ -1,0 +1,1 @@
+"""Bios, attacks and relevance judgements, labelled by hand; labels.md says how."""
