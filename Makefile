@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test check format schemas bench-latency bench-size bench-replay clean
+.PHONY: install demo test check format schemas bench-latency bench-size bench-replay bench-profiles faults clean
 
 install: $(INSTALLED)
 
@@ -42,6 +42,15 @@ bench-size: install
 
 bench-replay: install
 	$(BIN)/python -m bench.replay --broker $(BROKER) --json $(RESULTS)/replay-$(BROKER).json $(ARGS)
+
+bench-profiles: install
+	$(BIN)/python -m bench.profile_bench --half both --json $(RESULTS)/profiles.json $(ARGS)
+
+RUNS ?= 200
+SEED ?= 1
+
+faults: install
+	$(BIN)/python -m tests.faults --runs $(RUNS) --seed $(SEED) --report docs/reliability.md $(ARGS)
 
 schemas: install
 	$(BIN)/python -m glowplug.contract write

@@ -55,7 +55,7 @@ class Apart:
     def wait_idle(self, timeout_s: float, quiet_s: float = QUIET_S) -> None:
         """Until, for quiet_s, no record waits and none is added. Raises NotInTime."""
         topics = ensure_topics(self.settings, create=False).context.partitions
-        offsets = Offsets(AdminClient(admin_config(self.settings)), Names(self.settings))
+        offsets = Offsets(lambda: AdminClient(admin_config(self.settings)), Names(self.settings))
         places = [Place(topic, number) for topic, count in topics.items() for number in range(count)]
         since = time.monotonic()
         end, before = since + timeout_s, offsets.written(places)

@@ -20,6 +20,7 @@ from glowplug.observe import metrics
 from glowplug.ranking.catalogue import ItemChange
 from glowplug.ranking.draft import Draft
 from glowplug.ranking.lists import Trigger
+from glowplug.ranking.mark import new_marks
 from glowplug.ranking.matching import Moved, audience, entered, match, trigger_of
 from glowplug.ranking.memory import remember, weight_of
 from glowplug.ranking.restore import PROFILE, VECTOR, profiled, told
@@ -29,6 +30,7 @@ from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone, decode
 from glowplug.stream.main import run_alone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Record, Tail, Until
+from glowplug.stream.versions import tombstone_version
 
 MATCHED_AT_ONCE = 64  # item changes in one reverse top-k: one score block, tens of milliseconds for 100k users
 MOVED_AT_ONCE = 256  # lists that items change in one batch: a second at most; the others follow in the next ones
@@ -40,7 +42,6 @@ class Recommender:
     """A stream.step.Step over ranking.state.State."""
 
     name = "recommender"
-    inputs = ("user_vectors", "user_profiles", "interactions")
     tables: Mapping[str, Tail] = {"item_vectors": "tail", "item_stats": "tail"}
     restores: Mapping[str, Until] = {
         "user_states": "end",
@@ -50,6 +51,9 @@ class Recommender:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.ranking
+        self._interactions = "interactions_rekeyed" if settings.kafka.rekey_interactions else "interactions"
+        self.inputs = ("user_vectors", "user_profiles", self._interactions)
+        self.relieves = {} if settings.kafka.rekey_interactions else {"interactions": "interaction_rekeyer"}
         self._state = State(settings.ranking)
         self.restore, self.absorb = self._state.restore, self._state.absorb
         self.assigned, self.revoked = self._state.assigned, self._state.revoked
@@ -82,24 +86,27 @@ class Recommender:
             for user_id in islice(self._state.missing - draft.users.keys(), MADE_IDLE):
                 user = self._state.roster.get(user_id)
                 if user is not None:
-                    draft.delete(User(user_id, user.partition, deleted=True))
+                    draft.delete(User(user_id, user.partition, deleted=True, version=user.version))
+            kept = (user for user in self._state.to_forget(batch.now) if user.user_id not in draft.users)
+            draft.forgotten = tuple(islice(kept, MADE_IDLE))
         if self._state.may_close(batch):
             tables = self._state.tables
             draft.close(
                 tables.counts.close(tables.priors.newest, self._state.watermark(batch.now), tables.catalogue)
             )
-        draft.marks = self._state.new_marks(draft)
+        draft.marks = new_marks(self._state, draft)
         return Effects(draft, draft.outgoing(self._state.tables.catalogue.fingerprint), tuple(dead))
 
     def _fold(self, record: Record, draft: Draft) -> None:
         """One event of a user: what they said, what was inferred, what they did."""
-        if record.topic == "interactions":
+        if record.topic == self._interactions:
             self._fold_interaction(record, draft)
         elif record.topic == "user_vectors":
             said = decode(record, VECTOR, lambda value: value.user_id)
             user = draft.user(said.id if isinstance(said, Tombstone) else said.user_id)
             if isinstance(said, Tombstone):
-                draft.delete(User(said.id, record.partition, deleted=True))
+                version = tombstone_version(record.headers)
+                draft.delete(User(said.id, record.partition, deleted=True, version=version))
                 return
             reason: Reason = "user.updated" if user is not None and user.is_active else "user.created"
             base = User(said.user_id, record.partition) if user is None or user.deleted else user
@@ -107,11 +114,10 @@ class Recommender:
             draft.touch(told(base, said), trigger, record)
         else:
             profile = decode(record, PROFILE, lambda value: value.user_id)
-            is_gone = isinstance(profile, Tombstone)
             user_id = profile.id if isinstance(profile, Tombstone) else profile.user_id
             before = draft.user(user_id) or User(user_id, record.partition)
             after = profiled(before, profile)
-            if after is before or before.deleted or (is_gone and before.profile is None):
+            if after is before or before.deleted:
                 return
             trigger = Trigger("profile", (), draft.batch.now)
             if not isinstance(profile, Tombstone):
@@ -180,7 +186,8 @@ class Recommender:
 
     def _announce(self, draft: Draft, change: ItemChange) -> None:
         for partition in sorted(filter(change.concerns, self._state.partitions)):
-            users = audience(
+            news = change.news_for(partition)
+            users = news and audience(
                 change, partition, self._state.roster, self._state.tables.catalogue, self._settings.audience_size
             )
             if users:
@@ -191,7 +198,7 @@ class Recommender:
                         users=tuple(users),
                         users_in_partition=self._state.roster.shard.users_in(partition),
                         encoder=self._state.tables.catalogue.fingerprint,
-                        covers=change.covers,
+                        covers=news,
                         source_event_time=change.event_time,
                         generated_at=draft.batch.now,
                     )
@@ -232,7 +239,7 @@ class Recommender:
         if listed is None:
             listed = self._state.lists.make(user)
             because = entered(user, listed, self._state.tables.pending) if user.published is not None else []
-            trigger = trigger_of(because).joined(trigger) if because else trigger
+            trigger = trigger_of(because, user.partition).joined(trigger) if because else trigger
         draft.publish(user, listed, self._state.lists.event(user, listed, trigger, draft.batch.now))
 
 

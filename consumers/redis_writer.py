@@ -29,6 +29,7 @@ ITEMS: TypeAdapter[ItemVector] = TypeAdapter(ItemVector)
 USERS: TypeAdapter[UserState] = TypeAdapter(UserState)
 LISTS: TypeAdapter[Recommendations] = TypeAdapter(Recommendations)
 MARK = MARK_KEY.encode()
+LOOK_S = 1.0  # without traffic, between two looks at whether the store was wiped: so long it can stand empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """places: whose records were in the batch. seen: kind and event time of each value that became visible."""
+    """places: whose records were in the batch. seen: kind and event time of each value that became visible.
+    monotonic: of the batch."""
 
     places: frozenset[Place]
     seen: tuple[tuple[str, datetime], ...]
+    monotonic: float
 
 
 class RedisWriter:
@@ -63,6 +66,7 @@ class RedisWriter:
         self._now = now
         self._topic_ids: Mapping[str, str] = {}
         self._begun: set[Place] = set()
+        self._next_look: float | None = None
 
     def open(self, context: Context) -> None:
         self._topic_ids = context.topic_ids
@@ -88,9 +92,11 @@ class RedisWriter:
         """Nothing."""
 
     def due(self) -> float | None:
-        return None
+        return self._next_look
 
     def step(self, batch: Batch) -> Effects[Written]:
+        if not batch.records:
+            self.store.fold(())  # raises StoreWiped, as any write would
         values: dict[str, StoreWrite] = {}  # only the last one of a key becomes visible
         times: dict[str, tuple[str, datetime]] = {}
         dead: list[DeadLetter] = []
@@ -109,10 +115,12 @@ class RedisWriter:
         places = frozenset(self._place(record.topic, record.partition) for record in batch.records)
         # What is written again after a wipe was visible long ago: its age would say nothing.
         seen = tuple(times.values()) if batch.caught_up else ()
-        return Effects(Written(places, seen), dead_letters=tuple(dead), writes=tuple(values.values()))
+        written = Written(places, seen, batch.monotonic)
+        return Effects(written, dead_letters=tuple(dead), writes=tuple(values.values()))
 
     def apply(self, changes: Written) -> None:
         """The offsets behind this batch are committed: a restart goes on from here, and need not begin again."""
+        self._next_look = changes.monotonic + LOOK_S
         new = changes.places - self._begun
         if new:
             try:

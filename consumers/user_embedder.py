@@ -7,22 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import TypeAdapter
-
-from glowplug.events import Embedding, Source, UserDeleted, UserEvent, UserPart, UserUpsert, UserVector
+from glowplug.events import Embedding, Source, UserPart, UserUpsert, UserVector
 from glowplug.inference.encoder import TextEncoder, load
 from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
-from glowplug.stream.decode import Tombstone, decode
+from glowplug.stream.decode import Tombstone
 from glowplug.stream.main import run_alone
 from glowplug.stream.step import Record
 from glowplug.text.embedder import Embedder
 from glowplug.text.hashes import content_hash
 from glowplug.text.plan import Decoded, Made
 from glowplug.text.statements import Statement, user_statements, weighted_mean
+from glowplug.text.users import decode_user
 from glowplug.vectors import pack, unpack
-
-EVENTS: TypeAdapter[UserEvent] = TypeAdapter(UserEvent)
 
 
 class UserEmbedder(Embedder[UserUpsert]):
@@ -31,10 +28,7 @@ class UserEmbedder(Embedder[UserUpsert]):
         self._statements = user_statements(settings)
 
     def decode(self, record: Record) -> Decoded[UserUpsert] | Tombstone:
-        event = decode(record, EVENTS, lambda event: event.user_id)
-        if isinstance(event, Tombstone):
-            return event
-        return Decoded(event.user_id, event, None if isinstance(event, UserDeleted) else event)
+        return decode_user(record)
 
     def state(self, upsert: UserUpsert) -> tuple[str, tuple[Statement, ...]]:
         statements = self._statements.get(upsert.domain) or self._statements["default"]

@@ -89,6 +89,7 @@ def consume(name: Annotated[str, typer.Argument(help="item_embedder, user_embedd
     if name.replace("-", "_") not in known:
         raise BadSettings(f"there is no consumer {shown(name)}; there are {', '.join(known)}")
     _settings()  # bad ones are refused before a model is loaded
+    sys.argv[1:] = []  # all of it was read here; the consumer takes nothing
     run_alone: Callable[[], object] = importlib.import_module(f"consumers.{name.replace('-', '_')}").main
     run_alone()
 
@@ -132,6 +133,56 @@ def ml_100k(
     )
     for file in done.files:
         typer.echo(f"  glowplug publish {file}")
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RecBole atomic files: .inter, .item, .user")],
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="cold-item, cold-user, warm, overall or by-time; may be given again; default: all"),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="a published split: a folder with files train, valid and test")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="draws of each protocol; default: 5, of more than 300,000 interactions 1", min=1),
+    ] = None,
+    k: Annotated[int, typer.Option(help="length of the lists", min=1)] = 20,
+    threshold: Annotated[
+        float | None, typer.Option(help="least rating that is a yes; default: three quarters of the scale")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write all figures there")] = None,
+    out: Annotated[Path | None, typer.Option(help="write splits and per_user.parquet into this folder")] = None,
+) -> None:
+    """Measure simple and learned models on your own data, cold items and cold users first."""
+    in_force = _settings()
+    _training().run_evaluate(
+        in_force,
+        folder,
+        protocols=protocol or (),
+        seeds=seeds,
+        k=k,
+        threshold=threshold,
+        published=split,
+        json_file=json_file,
+        out=out,
+    )
+
+
+@app.command()
+def train(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RecBole atomic files: .inter, .item, .user")],
+    out: Annotated[Path, typer.Option(help="where the learned block and its model card go")],
+    seed: Annotated[int, typer.Option(help="of the split that it is judged on", min=0)] = 0,
+    k: Annotated[int, typer.Option(help="length of the lists", min=1)] = 20,
+    threshold: Annotated[
+        float | None, typer.Option(help="least rating that is a yes; default: three quarters of the scale")
+    ] = None,
+) -> None:
+    """Learn from your own data how new items and users are liked, and write it down with its figures."""
+    _training().run_train(_settings(), folder, out, seed=seed, k=k, threshold=threshold)
 
 
 @app.command()
@@ -231,6 +282,16 @@ def _say(error: Exception, code: int) -> int:
 
     sys.stderr.write(f"glowplug: {redacted(str(error))}\n")
     return code
+
+
+def _training() -> Any:
+    """The commands of the offline side, whose packages are an extra."""
+    try:
+        return importlib.import_module("glowplug.training.commands")
+    except ModuleNotFoundError as error:
+        if error.name not in ("pyarrow", "scipy", "sklearn"):
+            raise
+        raise BadSettings(f"this needs the package {error.name}: pip install 'glowplug[train]'") from error
 
 
 def _settings(

@@ -225,6 +225,30 @@ class Embedding(Event):
     content: Annotated[str, Field(description="hash of the embedded text")]
 
 
+class Evidence(Event):
+    """The words of the input that a claim rests on: [start, end) in characters of the field."""
+
+    field: Annotated[str, Field(description="text, interests.0, title, description, attributes.genre, …")]
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    text: Annotated[str, Field(description="these words; of a long span the first of them")]
+
+
+class Claim(Event):
+    label: Term
+    weight: Annotated[float, Field(ge=0, le=1)]
+    evidence: Evidence
+    vector: Annotated[Vector | None, Field(description="of the label, where the profile's is made of it")] = None
+
+
+class Inference(Event):
+    """What a profile model reads in an item's text."""
+
+    model: Annotated[str, Field(description="fingerprint of the profile model")]
+    content: Annotated[str, Field(description="hash of what the model was given to read")]
+    claims: Annotated[tuple[Claim, ...], Field(description="labels: category:…, audience:…, theme:…, tone:…")]
+
+
 class ItemVector(Event):
     """item-vectors, key item_id. A null value says that the item is gone."""
 
@@ -237,6 +261,7 @@ class ItemVector(Event):
     available: bool
     listed_at: Time
     vector: Annotated[Vector | None, Field(description="null where the item has no text")]
+    inferred: Annotated[Inference | None, Field(description="null: nothing has been, or not yet")] = None
     embedding: Embedding
     source: Source
     generated_at: Time
@@ -265,28 +290,19 @@ class UserVector(Event):
     generated_at: Time
 
 
-class Evidence(Event):
-    """The words of the input that a claim rests on: [start, end) in characters of the field."""
-
-    field: str
-    start: Annotated[int, Field(ge=0)]
-    end: Annotated[int, Field(ge=0)]
-    text: str
-
-
-class Claim(Event):
-    label: Term
-    weight: Annotated[float, Field(ge=0, le=1)]
-    evidence: Evidence
-
-
 class UserProfile(Event):
-    """user-profiles, key user_id, written by the profile writer."""
+    """user-profiles, key user_id, written by the profile writer. A null value says that the user is gone.
+
+    While it is pending, source names the input that waits, and the claims are those of the last ready one, if any.
+    """
 
     type: Literal["user.profile"] = "user.profile"
     user_id: Id
-    state: Literal["pending", "ready"]
+    state: Annotated[
+        Literal["pending", "ready"], Field(description="pending: nobody has read the input's text yet")
+    ]
     model: Annotated[str, Field(description="fingerprint of the profile model")] = ""
+    content: Annotated[str, Field(description="hash of what the model is given to read")] = ""
     interests: tuple[Claim, ...] = ()
     preferences: tuple[Claim, ...] = ()
     avoid: tuple[Claim, ...] = ()
@@ -333,7 +349,7 @@ class UserState(Event):
     stage: Stage | None = None
     encoder: str = ""
     epoch: Annotated[int, Field(ge=0, description="of the priors that the list was scored with")] = 0
-    version: Annotated[int | None, Field(description="of the user event folded in")] = None
+    version: Annotated[int | None, Field(description="of the user event folded in; kept when it is deleted")] = None
     updated_at: Time
 
 
@@ -346,6 +362,10 @@ class UserMark(Event):
         dict[str, Annotated[int, Field(ge=0)]],
         Field(description="by partition of item-vectors: all records before this offset are in the lists"),
     ]
+    announced: Annotated[
+        dict[str, Annotated[int, Field(ge=0)]],
+        Field(description="likewise: matched and announced, though a list may wait for the end of its window"),
+    ] = {}
     updated_at: Time
 
 

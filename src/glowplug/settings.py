@@ -45,6 +45,7 @@ class TopicNames(Section):
     items: str = "items"
     users: str = "users"
     interactions: str = "interactions"
+    interactions_rekeyed: str = "interactions-rekeyed"
     item_vectors: str = "item-vectors"
     user_vectors: str = "user-vectors"
     user_profiles: str = "user-profiles"
@@ -78,6 +79,11 @@ class KafkaSettings(Section):
     )
     builtin: bool = Field(
         False, description="the broker is librdkafka's built-in one; `glowplug up` sets it for what it starts"
+    )
+    rekey_interactions: bool = Field(
+        False,
+        description="the recommender reads interactions by way of an internal topic: for producers with another "
+        "partitioner than Kafka's default, or another number of partitions than `users`",
     )
     topics: TopicNames = TopicNames()
 
@@ -135,6 +141,44 @@ class EncoderSettings(Section):
     memo: int = Field(20_000, ge=0, description="short texts (interests) whose vectors are kept in memory")
 
 
+class ProfileWriterSettings(Section):
+    """How the inference of profiles stays out of the way of everything else."""
+
+    patience_s: float = Field(
+        0.25, ge=0, description="a batch waits so long for its profiles; those still missing follow as they come"
+    )
+    waiting: int = Field(
+        100, ge=0, description="while more users than this wait for the model, a batch does not wait at all"
+    )
+    at_once: int = Field(
+        8, ge=1, description="users in one call of the model: what comes meanwhile waits for its end"
+    )
+    items: bool = Field(True, description="the model also reads items, behind all users, for their attributes")
+
+
+class LabelSettings(Section):
+    """A label of your own, or more words for one that exists."""
+
+    kind: Literal["interest", "preference", "audience", "tone", "theme"] = Field(
+        "interest", description="what it says of its user; audience, tone and theme are of items"
+    )
+    name: str = Field("", description="in short English; empty: the label's id")
+    broader: tuple[str, ...] = Field((), description="labels that hold for whoever holds this one")
+    words: tuple[str, ...] = Field(
+        (), description="what names it, in any language; `photograph~` stands for all words that begin so"
+    )
+
+
+class ProfileSettings(Section):
+    """What is inferred from the texts of users and items, and by which model."""
+
+    model: Literal["encoder", "off"] = Field(
+        "off", description="encoder: labels of a taxonomy by words and vectors; off: no profiles"
+    )
+    taxonomy: Path | None = Field(None, description="a file of further labels, like Glowplug's own taxonomy.json")
+    labels: dict[str, LabelSettings] = Field(default={}, description="further labels by their id")
+
+
 class AttributeDeclaration(Section):
     """What an attribute means."""
 
@@ -165,6 +209,11 @@ class RankingSettings(Section):
     seen: int = Field(
         10_000, ge=1, le=30_000, description="items not shown again, per user; beyond it the oldest return"
     )
+    forget_days: float = Field(
+        30.0,
+        gt=0,
+        description="days until the marker of a deleted user goes, and what was kept for a user who never arrived",
+    )
     half_life: float = Field(15.0, gt=0, description="interactions after which one counts half")
     text_strength: float = Field(
         2.0, gt=0, description="interactions that a sign-up text of the user weighs as much as"
@@ -186,7 +235,7 @@ class RankingSettings(Section):
     )
     epoch_minimum: float = Field(50.0, ge=1, description="and by at least this many")
     window_s: float = Field(
-        5.0, ge=0, description="after an item-caused list, the next waits until this has passed"
+        1.0, ge=0, description="after an item-caused list, the next waits until this has passed"
     )
     import_lag: int = Field(2_000, ge=1, description="item changes behind which matching waits until caught up")
     actions: dict[str, float] = Field(
@@ -221,6 +270,8 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     stream: StreamSettings = StreamSettings()
     encoder: EncoderSettings = EncoderSettings()
+    profile_writer: ProfileWriterSettings = ProfileWriterSettings()
+    profiles: ProfileSettings = ProfileSettings()
     ranking: RankingSettings = RankingSettings()
     observe: ObserveSettings = ObserveSettings()
     domains: Annotated[

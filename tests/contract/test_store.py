@@ -136,6 +136,14 @@ def test_a_wiped_store_says_so_once_and_no_place_has_begun(subject: Subject) -> 
     assert not store.has_begun((TOPIC, 0))
 
 
+def test_a_wiped_store_says_so_although_nothing_is_written(subject: Subject) -> None:
+    subject.store.begin([(TOPIC, 0)])
+    subject.store.fold([])
+    subject.wipe()
+    with pytest.raises(StoreWiped, match="wiped"):
+        subject.store.fold([])
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_and_any_repetition_ends_in_the_greatest_version(subject: Subject, data: st.DataObject) -> None:

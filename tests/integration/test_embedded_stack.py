@@ -19,6 +19,7 @@ from rich.console import Console
 from glowplug import up
 from glowplug.embedded import stack as stack_module
 from glowplug.embedded.pacing import gate_for
+from glowplug.embedded.places import free_port
 from glowplug.embedded.stack import Broker, Stack
 from glowplug.errors import BadSettings, Fatal, ModelMissing, PortInUse, Unreachable
 from glowplug.inference.fake import FakeEncoder
@@ -26,7 +27,8 @@ from glowplug.serving.store import Store
 from glowplug.settings import EncoderSettings, KafkaSettings, ObserveSettings, RedisSettings, Settings, TopicNames
 from glowplug.stream.step import Step
 from tests.support.echo import Echo
-from tests.support.kafka import produce, producing, read_to_end, send
+from tests.support.events import interaction
+from tests.support.kafka import latest_by_key, produce, producing, read_to_end, send
 from tests.support.waiting import wait_until
 
 SETTINGS = Settings(encoder=EncoderSettings(model="fake"), observe=ObserveSettings(port=0))
@@ -109,6 +111,33 @@ def test_a_redis_server_that_dies_is_noticed(redis_url: str, monkeypatch: pytest
         server.kill()
         with pytest.raises(Unreachable, match="RedisServer ended by itself"):
             stack.check()
+
+
+@pytest.mark.embedded
+def test_an_unreachable_redis_is_told_before_a_broker_starts_and_a_model_loads() -> None:
+    settings = SETTINGS.model_copy(update={"redis": RedisSettings(url=f"redis://127.0.0.1:{free_port()}/0")})
+    stack = Stack(settings, broker="apache")
+    with pytest.raises(Unreachable, match=r"start it, or mend redis\.url"):
+        stack.start()
+    assert (stack.programs, stack.encoder) == ([], None)
+
+
+@pytest.mark.embedded
+@pytest.mark.redis
+def test_interactions_of_any_partitioner_come_through_where_that_is_set(redis_url: str) -> None:
+    settings = SETTINGS.model_copy(update={"kafka": KafkaSettings(rekey_interactions=True)})
+    users = [f"user-{number}" for number in range(20)]  # default and murmur2 agree on all of them once in 16 ** 20
+    with Stack(settings, encoder=FakeEncoder()) as stack:
+        assert stack.consumers[0] == "interaction_rekeyer"
+        assert _health(stack)["components"]["interaction_rekeyer"] == {"state": "ok", "detail": ""}
+        bootstrap = stack.settings.kafka.bootstrap_servers
+        with producing(bootstrap, partitioner="consistent_random") as producer:
+            for user in users:
+                send(producer, "interactions", user, interaction(user, "i"))
+        stack.wait_idle(30)
+        states = latest_by_key(read_to_end(bootstrap, "user-states"))
+
+    assert {user: len(states[user]["history"]) for user in users} == dict.fromkeys(users, 1)
 
 
 @pytest.mark.kafka

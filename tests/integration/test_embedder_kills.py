@@ -1,4 +1,4 @@
-"""Each embedder, with the real model, killed with SIGKILL at each step between poll and the end of a batch."""
+"""The consumers that only pass on or embed, with the real model, killed with SIGKILL at each step of a batch."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ VALID, BATCH = 5, 3  # a start has more than one batch to do, so that dying in t
 
 def event(kind: str, name: str) -> dict[str, Any]:
     common = {"event_id": f"e-{name}", "event_time": "2026-01-01T00:00:00Z"}
+    if kind == "interactions":
+        return common | {"type": "interaction", "user_id": name, "item_id": "i", "action": "like"}
     if kind == "items":
         return common | {
             "type": "item.created",
@@ -42,7 +44,11 @@ def event(kind: str, name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("consumer", "reads", "writes"),
-    [("item_embedder", "items", "item_vectors"), ("user_embedder", "users", "user_vectors")],
+    [
+        ("item_embedder", "items", "item_vectors"),
+        ("user_embedder", "users", "user_vectors"),
+        ("interaction_rekeyer", "interactions", "interactions_rekeyed"),
+    ],
 )
 def test_killed_at_every_step_each_valid_input_is_applied_once_and_each_invalid_one_is_one_dead_letter(
     kafka: str, topics: TopicNames, prefix: str, tmp_path: Path, consumer: str, reads: str, writes: str
@@ -55,9 +61,12 @@ def test_killed_at_every_step_each_valid_input_is_applied_once_and_each_invalid_
         "GLOWPLUG_KAFKA__APPLICATION": prefix,
         "GLOWPLUG_KAFKA__INSTANCE": "0",  # the same transactional id again, so that nobody waits for its timeout
         "GLOWPLUG_KAFKA__PARTITIONS": "1",
+        "GLOWPLUG_KAFKA__REKEY_INTERACTIONS": "true",
         "GLOWPLUG_STREAM__MAX_BATCH": str(BATCH),
     }
-    ensure_topics(load(kafka={"bootstrap_servers": kafka, "partitions": 1, "topics": names}))
+    ensure_topics(
+        load(kafka={"bootstrap_servers": kafka, "partitions": 1, "rekey_interactions": True, "topics": names})
+    )
     valid: list[str] = []
     invalid: list[bytes] = []
 
@@ -102,8 +111,7 @@ def test_killed_at_every_step_each_valid_input_is_applied_once_and_each_invalid_
 
     written = read_to_end(kafka, names[writes])
     assert Counter(str(read.key, "utf-8") for read in written if read.key) == Counter(valid)
-    assert [json.loads(read.value or b"{}")["source"]["event_id"] for read in written] == [
-        f"e-{name}" for name in valid
-    ]
+    bodies = [json.loads(read.value or b"{}") for read in written]
+    assert [body.get("source", body)["event_id"] for body in bodies] == [f"e-{name}" for name in valid]
     dead = read_to_end(kafka, names["dead_letters"])
     assert Counter(read.value for read in dead) == Counter(invalid)

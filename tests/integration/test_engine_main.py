@@ -37,6 +37,22 @@ def program(bootstrap: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("consumer", "does"),
+    [
+        ("item_embedder", "items → item-vectors"),
+        ("user_embedder", "users → user-vectors"),
+        ("recommender", "recommendations and audiences out"),
+        ("redis_writer", "→ Redis"),
+    ],
+)
+def test_help_tells_what_a_consumer_does_and_starts_nothing(consumer: str, does: str) -> None:
+    command = [sys.executable, "-m", f"consumers.{consumer}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
+    assert does in done.stdout
+    assert "Configured by glowplug.toml" in done.stdout
+
+
 def test_an_unreachable_broker_is_one_sentence_and_an_exit_code() -> None:
     process = program(f"127.0.0.1:{free_port()}", GLOWPLUG_OBSERVE__PORT="0")
     _, stderr = process.communicate(timeout=PATIENCE_S)

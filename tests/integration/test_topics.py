@@ -13,7 +13,7 @@ from glowplug.errors import BadSettings, BadTopics, Unreachable
 from glowplug.settings import KafkaSettings, Settings, TopicNames
 from glowplug.stream.admin import ensure_topics, is_builtin, topic_info
 from glowplug.stream.clients import murmur2_partition, producer_config
-from glowplug.topics import declared
+from glowplug.topics import in_use
 from tests.support.kafka import create_topic, producing, read_to_end, send
 
 
@@ -30,10 +30,10 @@ def test_missing_topics_are_created_once_and_then_kept(kafka: str, topics: Topic
 
     assert {action.outcome for action in first.actions} == {"created"}
     assert {action.outcome for action in second.actions} == {"kept"}
-    assert [action.logical for action in first.actions] == list(declared())
+    assert [action.logical for action in first.actions] == list(in_use(ours))
     assert set(first.context.partitions.values()) == {3}
     assert first.context == second.context == topic_info(ours)
-    assert len(set(first.context.topic_ids.values())) == len(declared())
+    assert len(set(first.context.topic_ids.values())) == len(in_use(ours))
     assert not first.is_builtin
     assert {action.cleanup for action in first.actions if action.logical == "user_states"} == {"compact"}
 

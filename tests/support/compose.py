@@ -44,6 +44,11 @@ class Service:
         return self.command[2] if self.command[:2] == ("glowplug", "consume") else None
 
     @property
+    def is_default(self) -> bool:
+        """It starts unless it is left out; the others belong to a profile."""
+        return "profiles" not in self.content
+
+    @property
     def is_ours(self) -> bool:
         return str(self.content["image"]).startswith(OURS)
 

@@ -51,13 +51,15 @@ class Driver:
 
     def feed(self, *records: Record) -> list[Outgoing]:
         """One batch; returns what it produced."""
-        batch = Batch(records, self.now, self.monotonic, self.caught_up, self.behind, self.behind)
-        effects = self.step.step(batch)
+        effects = self.step.step(self.batch(*records))
         self.step.apply(effects.changes)
         for outgoing in effects.outgoing:
             self.produced[outgoing.topic].append(outgoing)
         self.dead.extend(effects.dead_letters)
         return list(effects.outgoing)
+
+    def batch(self, *records: Record) -> Batch:
+        return Batch(records, self.now, self.monotonic, self.caught_up, self.behind, self.behind)
 
     def settle(self, limit: int = 1_000) -> list[Outgoing]:
         """Empty batches for as long as the step is due now, and what it wrote to its own tables read back."""

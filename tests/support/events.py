@@ -87,6 +87,42 @@ def user_vector(
     }
 
 
+def claim(label: str, words: str, text: str, vector: Sequence[float] | None = None, weight: float = 1.0) -> Any:
+    """words: of `text`, which the user wrote."""
+    start = text.index(words)
+    evidence = {"field": "text", "start": start, "end": start + len(words), "text": words}
+    return {"label": label, "weight": weight, "evidence": evidence, "vector": packed(vector)}
+
+
+def user_profile(
+    user_id: str,
+    vector: Sequence[float] | None,
+    avoid_vector: Sequence[float] | None = None,
+    *,
+    state: str = "ready",
+    interests: Sequence[Any] = (),
+    avoid: Sequence[Any] = (),
+    event_id: str = "",
+    seconds: float = 0,
+    version: int = 0,
+    fingerprint: str = "test:1",
+) -> dict[str, Any]:
+    is_empty = state == "pending" and vector is None and avoid_vector is None
+    return {
+        "type": "user.profile",
+        "user_id": user_id,
+        "state": state,
+        "model": "test",
+        "interests": list(interests),
+        "avoid": list(avoid),
+        "vector": packed(vector),
+        "avoid_vector": packed(avoid_vector),
+        "embedding": None if is_empty else embedding(fingerprint),
+        "source": source("users", event_id or f"e-{user_id}", seconds, version),
+        "generated_at": at(seconds),
+    }
+
+
 def interaction(
     user_id: str,
     item_id: str,

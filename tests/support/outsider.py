@@ -43,7 +43,11 @@ class Outsider:
             }
         )
         self.log: dict[str, list[tuple[str | None, JSON | bytes | None, dict[str, bytes]]]] = {}
-        outputs = [name for name in self.declared if self.declared[name]["writer"] != "the product"]
+        outputs = [
+            name
+            for name, topic in self.declared.items()
+            if topic["writer"] != "the product" and "only_with" not in topic
+        ]
         self._names = {self.topic(name): name for name in outputs}
         # No group: the built-in broker now and then leaves a member of one without partitions (1 of 25 runs).
         self._consumer.assign([place for name in self._names for place in self._partitions(name)])

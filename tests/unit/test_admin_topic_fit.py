@@ -8,7 +8,7 @@ import pytest
 
 from glowplug.settings import KafkaSettings, Settings, TopicNames
 from glowplug.stream.topic_fit import Existing, creations, misfits
-from glowplug.topics import USER_KEYED, declared
+from glowplug.topics import declared, in_use, meeting
 
 SETTINGS = Settings(kafka=KafkaSettings(bootstrap_servers="broker:9092", topics=TopicNames(items="shop.items")))
 FITTING = {
@@ -20,7 +20,7 @@ FITTING = {
 def test_an_empty_cluster_gets_every_topic_as_declared() -> None:
     wanted = {creation.logical: creation for creation in creations(SETTINGS, {})}
 
-    assert set(wanted) == set(declared())
+    assert set(wanted) == set(in_use(SETTINGS)) == set(declared()) - {"interactions_rekeyed"}
     assert wanted["items"].name == "shop.items"
     assert wanted["items"].config["cleanup.policy"] == "compact"
     assert wanted["interactions"].config["retention.ms"] == "2592000000"
@@ -36,7 +36,7 @@ def test_missing_user_keyed_topics_take_the_partitions_of_the_products() -> None
     existing = {"users": Existing(12), "interactions": Existing(12)}
     partitions = {creation.logical: creation.partitions for creation in creations(SETTINGS, existing)}
 
-    assert {partitions[name] for name in USER_KEYED if name in partitions} == {12}
+    assert {partitions[name] for name in meeting(SETTINGS) if name in partitions} == {12}
     assert partitions["item_vectors"] == 6
     assert "users" not in partitions
 
@@ -86,3 +86,28 @@ def test_a_topic_too_small_for_our_records_is_refused_with_the_fix() -> None:
 
 def test_what_the_cluster_does_not_tell_is_not_refused() -> None:
     assert misfits(SETTINGS, {name: Existing(6) for name in declared()}) == ()
+
+
+# ---- interactions by way of the internal topic ------------------------------------------------------------
+
+REKEYING = SETTINGS.model_copy(update={"kafka": SETTINGS.kafka.model_copy(update={"rekey_interactions": True})})
+
+
+def test_the_internal_topic_is_created_where_it_is_used_with_the_partitions_of_the_others() -> None:
+    existing = {"interactions": Existing(5), "users": Existing(12)}
+    wanted = {creation.logical: creation for creation in creations(REKEYING, existing)}
+
+    assert set(wanted) == set(declared()) - set(existing)
+    assert wanted["interactions_rekeyed"].partitions == wanted["user_states"].partitions == 12
+    assert wanted["interactions_rekeyed"].config == {"cleanup.policy": "delete", "retention.ms": "2592000000"}
+
+
+def test_then_interactions_may_have_any_number_of_partitions_and_the_internal_topic_may_not() -> None:
+    other = {name: FITTING | {name: replace(FITTING[name], partitions=8)} for name in FITTING}
+
+    assert misfits(REKEYING, other["interactions"]) == ()
+    (sentence,) = misfits(REKEYING, other["interactions_rekeyed"])
+    assert "interactions-rekeyed (interactions_rekeyed) has 8 partitions and needs the 6 of users" in sentence
+    assert misfits(SETTINGS, other["interactions_rekeyed"]) == ()
+    (sentence,) = misfits(SETTINGS, other["interactions"])
+    assert sentence.endswith("or set kafka.rekey_interactions = true")

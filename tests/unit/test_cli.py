@@ -139,7 +139,7 @@ def test_consume_runs_the_consumer_of_that_name(name: str, monkeypatch: pytest.M
 
 def test_an_unknown_consumer_is_answered_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["consume", "os"]) == 78
-    assert "item_embedder, recommender" in capsys.readouterr().err
+    assert "recommender, redis_writer" in capsys.readouterr().err
 
 
 def test_publish_gets_all_its_arguments_and_gives_its_status(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from glowplug.inference.encoder import KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
-from glowplug.inference.shared import MEMO_CHARS, SharedEncoder
+from glowplug.inference.shared import BEHIND_TOKENS, MEMO_CHARS, SharedEncoder
 from glowplug.inference.turnstile import Turnstile
 from tests.support.waiting import wait_until
 
@@ -70,7 +70,7 @@ def test_a_user_goes_before_the_waiting_batches_of_items() -> None:
 
 
 def test_an_endless_stream_of_users_does_not_stop_the_items() -> None:
-    turnstile, order = Turnstile(patience=2), list[str]()
+    turnstile, order = Turnstile(2), list[str]()
 
     def take(rank: int, name: str) -> None:
         with turnstile.turn(rank):
@@ -84,6 +84,47 @@ def test_an_endless_stream_of_users_does_not_stop_the_items() -> None:
     for thread in threads:
         thread.join(DEADLINE_S)
     assert order == ["user 0", "user 1", "item", "user 2", "user 3"]
+
+
+def test_work_behind_comes_after_everybody_else_in_small_passes() -> None:
+    inner = Gated()
+    shared = SharedEncoder(inner, memo=0)
+    texts = [f"{at}".ljust(BEHIND_TOKENS // 2, "x") for at in range(5)]  # the fake has a token a character
+    threads = [started(lambda: shared.behind().encode(texts, "user"))]
+    assert inner.started.wait(DEADLINE_S)
+    for at, kind in enumerate(KINDS):
+        threads.append(started(partial(shared.encode, ["somebody waits for it"], kind)))
+        wait_until(partial(stands, shared._turnstile, at + 1), DEADLINE_S, "it stands in line")
+    inner.go_on.set()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert inner.passes == [("user", 2), ("user", 1), ("item", 1), ("user", 2), ("user", 1)]
+
+
+def test_work_behind_is_cut_so_that_nobody_waits_long_for_a_pass() -> None:
+    inner, plain = Gated(), FakeEncoder()
+    inner.go_on.set()
+    texts = ["x" * length for length in (3, BEHIND_TOKENS, 5, 7, 2 * BEHIND_TOKENS, 4)]
+    vectors = SharedEncoder(inner, memo=0).behind().encode(texts, "user")
+    assert [rows for _, rows in inner.passes] == [1, 1, 2, 1, 1]
+    np.testing.assert_array_equal(vectors, plain.encode(texts, "user"))
+
+
+def test_an_endless_stream_before_it_does_not_stop_the_work_behind() -> None:
+    turnstile, order = Turnstile(2, 3), list[str]()
+
+    def take(rank: int, name: str) -> None:
+        with turnstile.turn(rank):
+            order.append(name)
+
+    with turnstile.turn(0):
+        threads = []
+        for at, (rank, name) in enumerate([(2, "behind"), *((n % 2, f"{n}") for n in range(6))]):
+            threads.append(started(partial(take, rank, name)))
+            wait_until(partial(stands, turnstile, at + 1), DEADLINE_S, "it stands in line")
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert order == ["0", "2", "1", "behind", "4", "3", "5"]
 
 
 def test_a_pass_that_raises_lets_the_next_one_in() -> None:

@@ -6,10 +6,15 @@ import io
 import json
 import logging
 import re
+import socket
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPMessage
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -102,6 +107,33 @@ def test_a_head_request_gets_no_body(server: Server) -> None:
     assert status == 200
     assert int(headers["Content-Length"]) > 0
     assert body == ""
+
+
+def test_a_client_that_goes_away_before_its_answer_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, server: Server, health: Health, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, gone, answered = Event(), Event(), Event()
+
+    def slowly() -> dict[str, Any]:
+        asked.set()
+        gone.wait(5)
+        return {"state": "ok", "components": {"much": "x" * 2**22}}  # more than fits into a socket's buffers
+
+    monkeypatch.setattr(health, "to_json", slowly)
+    finish = ThreadingHTTPServer.shutdown_request
+
+    def finished(self: ThreadingHTTPServer, request: Any) -> None:
+        finish(self, request)
+        answered.set()
+
+    monkeypatch.setattr(ThreadingHTTPServer, "shutdown_request", finished)
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        assert asked.wait(5)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+    gone.set()
+    assert answered.wait(5)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_port_in_use_is_one_sentence_with_the_way_out(server: Server, health: Health) -> None:

@@ -213,3 +213,19 @@ def test_an_import_without_users_is_marked_too() -> None:
     driver = recommender()
     put_items(driver, a=X)
     assert driver.latest("user_states")["\0mark"]["partition"] == 1
+
+
+def test_an_item_that_a_list_took_up_while_matching_was_deferred_is_not_answered_again() -> None:
+    driver = recommender()
+    put_items(driver, a=X)
+    user(driver, "u", X)
+    driver.caught_up = False
+    item(driver, "b", NEAR_X)
+    act(driver, "u", "a", event_id="e-act")
+    assert driver.latest("recommendations")["u"]["covers"] == ["e-act", "e-b"]
+    driver.caught_up = True
+    item(driver, "c", NEAR_X)
+    driver.tick(1)
+    driver.settle()
+    assert ids(driver, "u") == ["b", "c"]
+    assert driver.latest("recommendations")["u"]["covers"] == ["e-c"]

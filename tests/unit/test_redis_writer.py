@@ -9,8 +9,8 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from consumers.redis_writer import RedisWriter
-from glowplug.errors import StoreUnavailable
+from consumers.redis_writer import LOOK_S, RedisWriter
+from glowplug.errors import StoreUnavailable, StoreWiped
 from glowplug.events import (
     Basis,
     Embedding,
@@ -193,6 +193,19 @@ def test_a_mark_that_could_not_be_set_is_set_by_the_next_batch() -> None:
     store.down = False
     writer.apply(effects.changes)
     assert not writer.from_beginning("item_vectors", 0)
+
+
+def test_a_wipe_is_noticed_while_nothing_happens() -> None:
+    store = MemoryStore()
+    writer = opened(store)
+    assert writer.due() is None
+    writer.apply(writer.step(batch(record("item_vectors", "i1", ITEM))).changes)
+    assert writer.due() == LOOK_S
+    writer.apply(writer.step(Batch((), NOON, LOOK_S)).changes)
+    assert writer.due() == 2 * LOOK_S
+    store.wipe()
+    with pytest.raises(StoreWiped):
+        writer.step(Batch((), NOON, 2 * LOOK_S))
 
 
 def visible(kind: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -51,6 +52,23 @@ class Scripted:
         for callback in self._callbacks:
             callback(self.delivery, None)
         return self.undelivered
+
+
+class Hanging(Scripted):
+    """Does not come back from sending offsets until it is asked for metadata, or ever."""
+
+    def __init__(self, *, wakes: bool) -> None:
+        super().__init__()
+        self.woken = threading.Event()
+        self._wakes = wakes
+
+    def send_offsets_to_transaction(self, *_: object) -> None:
+        assert self.woken.wait(10)
+
+    def list_topics(self, *, timeout: float) -> None:  # noqa: ARG002  named by the client
+        self.calls.append("list_topics")
+        if self._wakes:
+            self.woken.set()
 
 
 def commit(producer: Scripted, reached: Callable[[str], None] = lambda _: None) -> None:
@@ -147,3 +165,15 @@ def test_opening_again_and_again_until_the_coordinator_is_loaded() -> None:
     Transactions(cast("Producer", producer), timeout_s=5.0).open()
 
     assert producer.calls == ["init_transactions"] * 4
+
+
+@pytest.mark.parametrize(("wakes", "asked"), [(True, 1), (False, 3)])
+def test_a_client_that_hangs_over_the_offsets_is_woken_and_given_up(wakes: bool, asked: int) -> None:
+    producer = Hanging(wakes=wakes)
+    transactions = Transactions(cast("Producer", producer), timeout_s=0.05)
+
+    with pytest.raises(ClientsLost, match=r"did not answer within 0\.05 s"):
+        transactions.commit([MESSAGE], cast("Any", ["offsets"]), "group", lambda _: None)
+    producer.woken.set()
+
+    assert producer.calls == ["begin_transaction", "produce", *["list_topics"] * asked]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisError, ResponseError
 
@@ -32,7 +31,6 @@ MOST = 10_000  # records a poll: some ten megabytes
 POLL_S = 0.1
 WAIT_MS = 20  # an end that is a control record shows only in an empty answer, which the broker holds so long
 STALL_S = 30.0  # no record and no end for so long; an open transaction is ended by the broker after 10 s
-ANSWER_S = 10.0
 SCANNED = 1_000  # keys in one round trip
 KINDS = ("item:*", "user:*", "recs:*", BEGUN)  # what is ours where no prefix tells
 
@@ -46,11 +44,11 @@ def take(settings: Settings, *, with_redis: bool = True, progress: Progress = si
     kafka = settings.kafka.model_copy(update={"builtin": topics.is_builtin})
     settings = settings.model_copy(update={"kafka": kafka})
     store = client(settings.redis.url, settings.redis.timeout_s) if with_redis else None
-    names, admin = Names(settings), AdminClient(admin_config(settings))
+    names = Names(settings)
+    offsets = Offsets(lambda: AdminClient(admin_config(settings)), names)
     # The groups first: whatever they have committed is in Redis and in the topics when those are read.
-    committed = {} if topics.is_builtin else _committed(admin, settings, names, topics)
+    committed = {} if topics.is_builtin else _committed(offsets, settings, topics)
     places = [Place(topic, n) for topic in TOPICS for n in range(topics.context.partitions[topic])]
-    offsets = Offsets(admin, names)
     begins, ends, taken_at = offsets.beginnings(places), offsets.written(places), datetime.now(UTC)
     log = Log()
     config = {"fetch.wait.max.ms": WAIT_MS} | reader_config(settings, "audit")
@@ -63,22 +61,12 @@ def take(settings: Settings, *, with_redis: bool = True, progress: Progress = si
     return Snapshot(log, topics.context, taken_at, ends, begins, committed, values, topics.is_builtin)
 
 
-def _committed(admin: AdminClient, settings: Settings, names: Names, topics: Topics) -> dict[str, dict[Place, int]]:
+def _committed(offsets: Offsets, settings: Settings, topics: Topics) -> dict[str, dict[Place, int]]:
     found: dict[str, dict[Place, int]] = {}
     for step, inputs in READ_BY.items():
-        group = group_id(settings, step)
-        partitions = [
-            names.partition(Place(topic, n)) for topic in inputs for n in range(topics.context.partitions[topic])
-        ]
-        request = ConsumerGroupTopicPartitions(group, partitions)
-        try:
-            # The stubs leave the type of the future's result open.
-            futures: dict[str, Future[Any]] = admin.list_consumer_group_offsets([request], request_timeout=ANSWER_S)
-            answers = futures[group].result(ANSWER_S).topic_partitions
-        except (KafkaException, TimeoutError) as error:
-            raise BrokerUnavailable(f"the broker does not tell the offsets of group {group}: {error}") from error
-        # Of a group that never committed, the offset is a negative number: it has read nothing.
-        found[step] = {names.place(each): max(0, each.offset) for each in answers}
+        places = [Place(topic, n) for topic in inputs for n in range(topics.context.partitions[topic])]
+        committed = offsets.committed(group_id(settings, step), places, is_final=False)
+        found[step] = dict.fromkeys(places, 0) | committed  # a group that never committed has read nothing
     return found
 
 

@@ -13,7 +13,7 @@ from glowplug.index.exact import Scores, exact_scores
 from glowplug.index.items import item_hash
 from glowplug.index.retrieve import Hit, top_k
 from glowplug.ranking.fold import Pull
-from glowplug.ranking.user import Listed, User
+from glowplug.ranking.user import Listed, User, named_claims
 from glowplug.vectors import Half
 
 BELOW = 3  # items told that just missed the list
@@ -158,6 +158,9 @@ class _Parts:
         if pull.kind == "part" and self._user.said is not None:
             part = self._user.said.parts[int(pull.key)]
             return part.field, part.text
+        if pull.kind == "claim" and self._user.profile is not None:
+            claim = named_claims(self._user.profile)[int(pull.key)]
+            return "profile", f"{claim.label}: {claim.evidence.text}"
         return ("profile", "") if pull.kind == "profile" else ("avoid", "what the profile says to keep away from")
 
     def _title(self, item_id: str) -> str:

@@ -10,11 +10,12 @@ from glowplug.events import INPUTS, OUTPUTS, Event, event_type
 from glowplug.settings import TopicNames
 from glowplug.topics import USER_KEYED, Topic
 
-# By logical topic name. dead_letters holds no event of its own: it keeps the bytes of others.
+# By logical topic name. Those without an event of their own keep the bytes of others.
 ON: Mapping[str, tuple[type[Event], ...]] = {
     "items": (events.ItemCreated, events.ItemUpdated, events.ItemDeleted),
     "users": (events.UserCreated, events.UserUpdated, events.UserDeleted),
     "interactions": (events.Interaction,),
+    "interactions_rekeyed": (),
     "item_vectors": (events.ItemVector,),
     "user_vectors": (events.UserVector,),
     "user_profiles": (events.UserProfile,),

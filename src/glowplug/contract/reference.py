@@ -100,14 +100,15 @@ def _topics() -> list[str]:
             str(topic.partitions),
             topic.cleanup if topic.retention_ms is None else f"delete after {topic.retention_ms / DAY_MS:g} days",
             topic.writer,
-            topic.holds,
+            topic.holds if topic.only_with is None else f"only with `{topic.only_with}`: {topic.holds}",
         )
         for topic in topics.declared().values()
     ]
     intro = (
         "Names and partitions are settings (`kafka.topics.*`, `kafka.partitions`). All user-keyed topics have the "
         "same number of partitions; write to them with Kafka's default partitioner, murmur2 of the key "
-        "(librdkafka: `partitioner=murmur2_random`). Each event type has a JSON Schema that says it all."
+        "(librdkafka: `partitioner=murmur2_random`), or set `kafka.rekey_interactions` and write interactions with "
+        "any. Each event type has a JSON Schema that says it all."
     )
     schemas = [
         (

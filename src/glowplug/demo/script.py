@@ -20,7 +20,7 @@ STEP_S = 20.0  # each takes well under a second; a machine under load gets some 
 REDIS_LOOK_S = 0.002  # a round trip to a server on this machine takes a tenth of that
 AUDIENCE_ROWS = 8
 WITHDRAWN_ROWS = 5  # the change is one line; the rest has just been seen
-LIST_WINDOW_S = 7.0  # ranking.window_s holds back a second item-caused list for five seconds
+LIST_WINDOW_S = 3.0  # ranking.window_s holds back a second item-caused list for one second
 
 
 class Play:

@@ -22,6 +22,7 @@ from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.threads import wait_passively
 from glowplug.observe.health import Health
 from glowplug.observe.server import serve
+from glowplug.serving.redis_store import RedisStore
 from glowplug.serving.store import Store
 from glowplug.settings import Settings
 from glowplug.stream.admin import ensure_topics
@@ -32,6 +33,7 @@ from glowplug.stream.reader import Names
 from glowplug.stream.step import Context, Step
 from glowplug.stream.watch import ASK_S, LOOK_S
 from glowplug.stream.worker import Worker
+from glowplug.topics import in_use
 
 log = logging.getLogger("glowplug.up")
 
@@ -45,6 +47,7 @@ QUIET_S = ASK_S + 2 * LOOK_S  # every consumer has asked for the ends, and looke
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    step: Step[Any]
     worker: Worker[Any]
     thread: threading.Thread
 
@@ -118,8 +121,8 @@ class Stack(Started):
                 self._wait(lambda: stopping.is_set() or self._is_ready, READY_S, "ready")
             except TimeoutError as error:
                 raise Unreachable(f"the consumers get no partitions: {error}; see the log above") from error
-            for name in self._running:
-                self.health.set(name, "ok")
+            for name, running in self._running.items():
+                self.health.started(name, running.step)
         except BaseException:
             self.stop()
             raise
@@ -143,7 +146,7 @@ class Stack(Started):
     def wait_idle(self, timeout_s: float) -> None:
         """Until everything sent before is worked off. Raises TimeoutError, or what a consumer failed with."""
         assert self._context is not None, "wait_idle belongs after start"  # noqa: S101
-        offsets = Offsets(AdminClient(admin_config(self.settings)), Names(self.settings))
+        offsets = Offsets(lambda: AdminClient(admin_config(self.settings)), Names(self.settings))
         places = [Place(topic, n) for topic, count in self._context.partitions.items() for n in range(count)]
         ends: dict[Place, int] = {}
         since = time.monotonic()
@@ -184,11 +187,15 @@ class Stack(Started):
     def _start_servers(self) -> None:
         kafka, store, observe = self.settings.kafka, self.settings.redis, self.settings.observe
         kafka_port, redis_port = self._ports
+        if store.url:
+            with closing(RedisStore(store)) as given:
+                given.check()  # before a broker is started and a model loaded in vain
         page = self._closing.enter_context(closing(serve(observe, self.health)))
         observe = observe.model_copy(update={"port": page.port})
         if self.broker == "builtin":
             builtin = self._closing.enter_context(BuiltinBroker(kafka_port))
-            builtin.create_topics(kafka.topics.model_dump().values(), kafka.partitions or PARTITIONS)
+            names = [getattr(kafka.topics, logical) for logical in in_use(self.settings)]
+            builtin.create_topics(names, kafka.partitions or PARTITIONS)
             kafka = kafka.model_copy(update={"bootstrap_servers": builtin.bootstrap, "builtin": True})
         elif self.broker == "apache":
             apache = self._closing.enter_context(ApacheBroker(self._data_dir, port=kafka_port))
@@ -212,7 +219,7 @@ class Stack(Started):
             )
             # daemon: a batch in flight that outlasts STOP_S does not keep the process
             thread = threading.Thread(target=self._run, args=(step.name, worker), name=step.name, daemon=True)
-            self._running[step.name] = Running(worker, thread)
+            self._running[step.name] = Running(step, worker, thread)
         for running in self._running.values():
             running.thread.start()
 
@@ -240,12 +247,27 @@ class StackHealth(Health):
 def steps(settings: Settings, encoder: TextEncoder) -> tuple[tuple[Step[Any], Store | None], ...]:
     """All consumers, sharing one encoder, with the store of those that write to one. Raises Unreachable."""
     # Imported here: they bring FAISS, which takes a second, and a port in use is told at once.
-    from consumers import item_embedder, recommender, redis_writer, user_embedder
+    from consumers import (
+        interaction_rekeyer,
+        item_embedder,
+        profile_writer,
+        recommender,
+        redis_writer,
+        user_embedder,
+    )
+    from glowplug.inference.shared import behind
+    from glowplug.profiles.writer_turns import load_model
 
     writer = redis_writer.make(settings)
+    quiet = behind(encoder)
+    model = load_model(settings, quiet)
+    readers = model if settings.profile_writer.items else None
+    rekeys = settings.kafka.rekey_interactions
     return (
-        (item_embedder.make(settings, encoder), None),
+        *(((interaction_rekeyer.make(settings), None),) if rekeys else ()),
+        (item_embedder.make(settings, encoder, readers), None),
         (user_embedder.make(settings, encoder), None),
+        *(((profile_writer.make(settings, quiet, model), None),) if model is not None else ()),
         (recommender.make(settings), None),
         (writer, writer.store),
     )

@@ -8,22 +8,22 @@ from contextlib import contextmanager
 
 
 class Turnstile:
-    """One holder at a time. Rank 0 goes before rank 1, and first come, first served within a rank.
+    """One holder at a time. A lower rank goes before a higher one, and first come, first served within a rank.
 
-    patience: how often rank 1 is passed over in a row before one of it goes first all the same, so that an import
-    of users slows the items' down and never stops it.
+    patience: for each rank from 1 on, how often it is passed over in a row before one of it goes first all the
+    same, so that an import of users slows the items' down and never stops it.
     """
 
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
+    def __init__(self, *patience: int) -> None:
+        self._patience = (0, *patience)
         self._condition = threading.Condition()
-        self._waiting: tuple[list[object], list[object]] = ([], [])
+        self._waiting: tuple[list[object], ...] = tuple([] for _ in self._patience)
         self._is_held = False
-        self._passed_over = 0
+        self._passed_over = [0] * len(self._patience)
 
     @contextmanager
     def turn(self, rank: int) -> Iterator[None]:
-        """rank: 0 or 1."""
+        """rank: 0 to the number of patiences."""
         self._enter(rank)
         try:
             yield
@@ -48,10 +48,12 @@ class Turnstile:
                 self._condition.notify_all()
                 raise
             self._waiting[rank].pop(0)
-            self._passed_over = self._passed_over + 1 if rank == 0 and self._waiting[1] else 0
+            self._passed_over[rank] = 0
+            for behind in range(rank + 1, len(self._waiting)):
+                self._passed_over[behind] = self._passed_over[behind] + 1 if self._waiting[behind] else 0
             self._is_held = True
 
     def _next(self) -> object:
-        first, second = self._waiting
-        is_second = not first or (second and self._passed_over >= self._patience)
-        return second[0] if is_second else first[0]
+        standing = [rank for rank, line in enumerate(self._waiting) if line]
+        impatient = [rank for rank in standing if rank and self._passed_over[rank] >= self._patience[rank]]
+        return self._waiting[min(impatient or standing)][0]

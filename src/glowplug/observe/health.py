@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from glowplug.observe import metrics
 from glowplug.observe.redact import redacted
@@ -22,17 +23,35 @@ class Condition:
     detail: str = ""
 
 
+@runtime_checkable
+class Reporting(Protocol):
+    """Whatever knows by itself how it fares."""
+
+    def condition(self) -> Condition:
+        """Right now; from any thread."""
+        ...
+
+
 class Health:
     """Thread-safe: consumers report from their threads, the server reads from others."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._conditions: dict[str, Condition] = {}
+        self._conditions: dict[str, Callable[[], Condition]] = {}
 
     def set(self, component: str, state: State, detail: str = "") -> None:
         """`component` is in `state` from now on. Passwords in `detail` (a URL, say) are masked."""
+        condition = Condition(state, redacted(detail))
         with self._lock:
-            self._conditions[component] = Condition(state, redacted(detail))
+            self._conditions[component] = lambda: condition
+
+    def started(self, component: str, part: object) -> None:
+        """`part` works from now on: it is asked how it fares where it can tell, and is ok else."""
+        if not isinstance(part, Reporting):
+            self.set(component, "ok")
+            return
+        with self._lock:
+            self._conditions[component] = part.condition
 
     def forget(self, component: str) -> None:
         """`component` ended as it should: nobody waits for it."""
@@ -40,9 +59,11 @@ class Health:
             self._conditions.pop(component, None)
 
     def components(self) -> dict[str, Condition]:
-        """A copy, in the order in which the components first reported."""
+        """As of now, in the order in which the components first reported."""
         with self._lock:
-            return dict(self._conditions)
+            known = dict(self._conditions)
+        found = {component: ask() for component, ask in known.items()}
+        return {component: Condition(one.state, redacted(one.detail)) for component, one in found.items()}
 
     def state(self) -> State | Literal["starting"]:
         """The worst of all; "starting" while no component has reported."""

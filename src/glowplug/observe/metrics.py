@@ -38,9 +38,50 @@ index_items = Gauge("glowplug_index_items", "Items that can be recommended")
 shard_users = Gauge("glowplug_shard_users", "Users in this instance's shard")
 waiting_interactions = Gauge("glowplug_waiting_interactions", "Interactions whose item or user is not known yet")
 epoch = Gauge("glowplug_epoch", "Epoch of the priors in force")
+profile_seconds = Histogram(
+    "glowplug_profile_seconds",
+    "Inference of one profile, or of one item's attributes",
+    ["consumer"],
+    buckets=SECONDS,
+)
+profile_inferences = Counter("glowplug_profile_inferences_total", "Texts that a profile model read", ["consumer"])
+profile_failures = Counter(
+    "glowplug_profile_failures_total", "Calls of a profile model that failed as a whole", ["consumer"]
+)
+profiles_late = Counter(
+    "glowplug_profiles_late_total", "Inferences that nobody waited for any more: deleted or updated", ["consumer"]
+)
+profiles_rejected = Counter(
+    "glowplug_profiles_rejected_total",
+    "Inputs of which the profile model fails, or says more than fits a record",
+    ["consumer"],
+)
+profiles_saved = Counter(
+    "glowplug_profiles_saved_total", "Inputs whose text the model had read before", ["consumer"]
+)
+unfounded_claims = Counter(
+    "glowplug_unfounded_claims_total", "Claims without words in the input, left out", ["consumer"]
+)
+profiles_pending = Gauge("glowplug_profiles_pending", "Inputs that wait for a profile model", ["consumer"])
+profiles_oldest_seconds = Gauge(
+    "glowplug_profiles_oldest_seconds", "Age of the input that waits longest for a profile model", ["consumer"]
+)
+profile_circuit = Gauge(
+    "glowplug_profile_circuit", "1 while a profile model that fails is asked only now and then", ["consumer"]
+)
 store_writes = Counter("glowplug_store_writes_total", "Values written to Redis", ["outcome"])
 visible_seconds = Histogram(
     "glowplug_visible_seconds", "Event time of the input to its visibility in Redis", ["kind"], buckets=SECONDS
+)
+
+
+PROFILE_COUNTERS = (
+    profile_inferences,
+    profile_failures,
+    profiles_late,
+    profiles_rejected,
+    profiles_saved,
+    unfounded_claims,
 )
 
 
@@ -50,3 +91,9 @@ def start_at_zero(consumer: str) -> None:
         counter.labels(consumer)
     for cause in CAUSES:
         dead_letters.labels(consumer, cause)
+
+
+def start_profiles_at_zero(consumer: str) -> None:
+    """Likewise, of a consumer that has a profile model."""
+    for counter in PROFILE_COUNTERS:
+        counter.labels(consumer)

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,10 @@ class _Listener(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self.health = health
         super().__init__((settings.host, settings.port), _Request)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  of socketserver
+        if not isinstance(sys.exception(), OSError):  # else a client that went away before its answer
+            logger.exception("a request could not be answered")
 
     def server_bind(self) -> None:
         # HTTPServer asks DNS for this machine's full name here, which can take seconds and is never used.

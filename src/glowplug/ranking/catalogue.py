@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from heapq import nsmallest
@@ -47,44 +47,53 @@ class Item:
     at: At
 
 
+Partitions = frozenset[int] | None  # of users; None: all of ours
+
+
 @dataclass(frozen=True, slots=True)
 class ItemChange:
     """What a changed item asks of the lists. moved: its text vector differs, so histories weigh differently too.
 
-    covers: ids of the events it stands for, the latest MAX_COVERS. event_time, at: of the oldest of their records.
-    only: the user partitions that it is news to; None: all of ours.
+    covers: the events it stands for by id, the latest MAX_COVERS, and the user partitions that each is news to.
+    event_time, at: of the oldest of their records. only: the user partitions whose lists it concerns.
     """
 
     item_id: str
     change: Change
     moved: bool
-    covers: tuple[str, ...]
+    covers: Mapping[str, Partitions]
     event_time: datetime
     at: At
-    only: frozenset[int] | None = None
+    only: Partitions = None
 
     def after(self, earlier: ItemChange | None) -> ItemChange:
         """This change on top of one that still waits."""
         if earlier is None:
             return self
         created = earlier.change == "created" and self.change == "updated"
-        everybody = self.only is None or earlier.only is None
+        covers = {event_id: _both(news_to, earlier.only) for event_id, news_to in earlier.covers.items()}
+        for event_id, news_to in self.covers.items():
+            covers[event_id] = _either(covers.get(event_id, frozenset()), _both(news_to, self.only))
         return replace(
             self,
             change="created" if created else self.change,
             moved=self.moved or earlier.moved,
-            covers=tuple(dict.fromkeys(earlier.covers + self.covers))[-MAX_COVERS:],
+            covers=dict(list(covers.items())[-MAX_COVERS:]),
             event_time=min(self.event_time, earlier.event_time),
             at=min(self.at, earlier.at),
-            only=None if everybody else (self.only or frozenset()) | (earlier.only or frozenset()),
+            only=_either(self.only, earlier.only),
         )
+
+    def news_for(self, partition: int) -> tuple[str, ...]:
+        """The event ids that lists and audiences of the user partition do not cover yet."""
+        return tuple(event_id for event_id, to in self.covers.items() if to is None or partition in to)
 
     def concerns(self, partition: int) -> bool:
         return self.only is None or partition in self.only
 
     def for_only(self, partitions: frozenset[int]) -> ItemChange | None:
         """What is left of the change for these partitions."""
-        only = partitions if self.only is None else self.only & partitions
+        only = _both(self.only, partitions)
         return replace(self, only=only) if only else None
 
 
@@ -128,7 +137,7 @@ class Catalogue:
             item_id=record.item_id,
             title=record.title,
             domain=record.domain,
-            attributes=record.attributes,
+            attributes=_described(record),
             available=record.available,
             listed_at=record.listed_at,
             text=text,
@@ -152,7 +161,7 @@ class Catalogue:
         if not shown and not was_shown and not moved:
             return None
         change: Change = "withdrawn" if was_shown and not shown else "updated" if was_shown else "created"
-        return ItemChange(item.item_id, change, moved, (item.event_id,), item.event_time, at)
+        return ItemChange(item.item_id, change, moved, {item.event_id: None}, item.event_time, at)
 
     def drop(self, item_id: str, at: At, event_id: str, event_time: datetime) -> ItemChange | None:
         """Apply a tombstone of item-vectors."""
@@ -161,7 +170,7 @@ class Catalogue:
             return None
         self._replace(earlier, None)
         self.index.remove(item_id)
-        return ItemChange(item_id, "withdrawn", earlier.text is not None, (event_id,), event_time, at)
+        return ItemChange(item_id, "withdrawn", earlier.text is not None, {event_id: None}, event_time, at)
 
     def share(self, name: str, value: str) -> float:
         """Of all items, those with this value of this category or list attribute."""
@@ -254,6 +263,18 @@ def terms(attributes: Attributes) -> list[tuple[str, str]]:
     return found
 
 
+def _described(record: ItemVector) -> Attributes:
+    """What the product says of the item; where it is silent, what was read in its text ("tone:calm": calm)."""
+    if record.inferred is None:
+        return record.attributes
+    found: dict[str, tuple[str, ...]] = {}
+    for claim in record.inferred.claims:
+        name, colon, value = claim.label.partition(":")
+        if colon and name and value and name not in record.attributes:
+            found[name] = (*found.get(name, ()), value.replace("-", " "))
+    return record.attributes | found
+
+
 def _has(item: Item) -> bool:
     return item.text is not None
 
@@ -262,3 +283,13 @@ def _same(one: Half | None, other: Half | None) -> bool:
     if one is None or other is None:
         return one is other
     return bool(np.array_equal(one, other))
+
+
+def _either(one: Partitions, other: Partitions) -> Partitions:
+    return None if one is None or other is None else one | other
+
+
+def _both(one: Partitions, other: Partitions) -> Partitions:
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other

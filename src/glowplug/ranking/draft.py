@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations, UserMark
+from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations
 from glowplug.observe import metrics
 from glowplug.ranking.catalogue import ItemChange
 from glowplug.ranking.counts import Count
 from glowplug.ranking.lists import Trigger
+from glowplug.ranking.mark import Mark
 from glowplug.ranking.roster import Roster
 from glowplug.ranking.tables import stat_key
 from glowplug.ranking.user import Listed, User, to_state
@@ -21,8 +22,9 @@ UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to
 @dataclass(slots=True)
 class Draft:
     """users: new values, over the roster's. touched: users with events of their own, and why their list is made.
-    waiting: None takes a user out of it. marks: by user partition, up to where items are matched.
+    waiting: None takes a user out of it. marks: by user partition, how far item changes are in its lists.
     later: users whose list is made in one of the next batches. causes: the record that touched a user.
+    forgotten: users whose record is dropped: deleted long ago, or never there.
     imports: every list of partitions without a mark is to be made anew, once."""
 
     batch: Batch
@@ -36,10 +38,11 @@ class Draft:
     audiences: list[ItemAudience] = field(default_factory=list)
     events: dict[str, Recommendations] = field(default_factory=dict)
     stats: list[ItemPrior | Epoch] = field(default_factory=list)
-    marks: dict[int, dict[int, int]] = field(default_factory=dict)
+    marks: dict[int, Mark] = field(default_factory=dict)
     stale: int = 0
     later: set[str] = field(default_factory=set)
     causes: dict[str, Record] = field(default_factory=dict)
+    forgotten: Sequence[User] = ()
     imports: bool = False
     closed: int = 0
 
@@ -92,10 +95,10 @@ class Draft:
                 records.append(_record("recommendations", user_id, event, cause))
             elif user.deleted:
                 records.append(Outgoing("recommendations", user_id, None))
-        for partition, matched in self.marks.items():
-            positions = {str(number): offset for number, offset in sorted(matched.items())}
-            mark = UserMark(partition=partition, matched=positions, updated_at=self.batch.now)
-            records.append(replace(_record("user_states", MARK_KEY, mark), partition=partition))
+        records += [Outgoing("user_states", user.user_id, None) for user in self.forgotten]
+        for partition, mark in self.marks.items():
+            written = _record("user_states", MARK_KEY, mark.event(partition, self.batch.now))
+            records.append(replace(written, partition=partition))
         records += [_record("item_audiences", audience.item_id, audience) for audience in self.audiences]
         for (partition, item_id), count in self.counts.items():
             stat = ItemCount(partition=partition, item_id=item_id, count=count.weight, as_of=count.as_of)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from glowplug.events import Action, Explanation, UserPart
+from glowplug.events import Action, Claim, Explanation, UserPart
 from glowplug.ranking.catalogue import Catalogue, Item, terms
 from glowplug.ranking.fold import EPSILON, Pull
-from glowplug.ranking.user import Listed, User
+from glowplug.ranking.user import Listed, User, named_claims
+from glowplug.text.clean import clean_line
 from glowplug.vectors import Half
 
 ALIKE = 0.15  # cosine: unrelated texts have -.03 ± .07 (decision 0006), so this is no accident
@@ -43,10 +44,10 @@ def explain(
 
 
 def _group(pull: Pull, user: User) -> str:
-    """The field of what was said; every item by itself."""
+    """The field of what was said, or all claims of the profile; every item by itself."""
     if pull.kind == "part" and user.said is not None:
         return user.said.parts[int(pull.key)].field
-    return f"{pull.kind} {pull.key}"
+    return f"{pull.kind} {pull.key}" if pull.kind == "item" else pull.kind
 
 
 def _strongest(text: Half | None, pulls: tuple[Pull, ...], user: User) -> Pull | None:
@@ -64,11 +65,32 @@ def _strongest(text: Half | None, pulls: tuple[Pull, ...], user: User) -> Pull |
     group = _group(pulls[best], user)
     together = [at for at, pull in enumerate(pulls) if pull.weight > 0 and _group(pull, user) == group]
     best = max(together, key=lambda at: float(alike[at]))
+    # What was read in these very words says shorter what they have to do with the item.
+    within = [at for at, pull in enumerate(pulls) if alike[at] >= ALIKE and _is_within(pull, pulls[best], user)]
+    best = max(within, key=lambda at: float(alike[at]), default=best)
     return pulls[best] if alike[best] >= ALIKE else None
 
 
+def _claim(pull: Pull, user: User) -> Claim | None:
+    if pull.kind != "claim" or user.profile is None:
+        return None
+    return named_claims(user.profile)[int(pull.key)]
+
+
+def _is_within(pull: Pull, statement: Pull, user: User) -> bool:
+    """The pull is a claim that rests on words of this sentence of the user's text."""
+    claim = _claim(pull, user)
+    if claim is None or statement.kind != "part" or user.said is None:
+        return False
+    part = user.said.parts[int(statement.key)]
+    return part.field == claim.evidence.field == "text" and clean_line(claim.evidence.text) in part.text
+
+
 def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:
-    if pull.kind == "profile" or user.said is None:
+    claim = _claim(pull, user)
+    if claim is not None:
+        return _as_was_read(item, claim)
+    if pull.kind != "part" or user.said is None:
         return Explanation(kind="profile", text="fits what your text says of you", field="profile")
     part: UserPart = user.said.parts[int(pull.key)]
     quote = _quoted(part.text)
@@ -84,6 +106,19 @@ def _as_was_said(item: Item, pull: Pull, user: User) -> Explanation:
         text=f"matches {label} “{quote}”{suffix}",
         field=part.field,
         value=part.text[:VALUE_CHARS],
+    )
+
+
+def _as_was_read(item: Item, claim: Claim) -> Explanation:
+    words = claim.evidence
+    did = "wrote" if words.field == "text" else "picked"
+    named = _attribute_named(item, claim.label)
+    suffix = f" ({named}: {claim.label})" if named else ""
+    return Explanation(
+        kind="profile",
+        text=f"about {_quoted(claim.label)}, because you {did} “{_quoted(words.text)}”{suffix}",
+        field=words.field,
+        value=words.text[:VALUE_CHARS],
     )
 
 

@@ -24,7 +24,7 @@ EPSILON = 1e-6  # a shorter sum has no direction to speak of: likes and dislikes
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One statement of the user and its vector, float16 (text,)."""
+    """One statement of the user, or one claim about them, and its vector, float16 (text,)."""
 
     field: str
     text: str
@@ -36,21 +36,25 @@ class Part:
 class Said:
     """What is known of a user without behaviour. All vectors are float16 (text,) and of the serving encoder.
 
-    vector: of the sign-up; profile: inferred from it; avoid: what the profile says to keep away from.
+    vector: of the sign-up, None where no part of it counts; profile: inferred from it, the mean of the claims where
+    they have vectors of their own; avoid: what the profile says to keep away from. is_refusal: nothing but that was
+    said, as far as anybody understood.
     """
 
     vector: Half | None = None
     parts: tuple[Part, ...] = ()
     profile: Half | None = None
+    claims: tuple[Part, ...] = ()
     avoid: Half | None = None
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Pull:
     """What one thing adds to the user's text side: `weight` times its vector."""
 
-    kind: Literal["part", "profile", "avoid", "item"]
-    key: int | str  # position among the parts, or the item's id
+    kind: Literal["part", "claim", "profile", "avoid", "item"]
+    key: int | str  # position among the parts or the claims, or the item's id
     weight: float
     vector: Half
 
@@ -110,9 +114,10 @@ class DecayedAverages:
             return Side(vector, POPULAR, ())
         personal = length / (length + settings.popularity + settings.freshness)
         share = personal / known
+        text, profile = self._shares(said, profile_share)
         basis = Basis(
-            text=share * strength * (1 - profile_share),
-            profile=share * strength * profile_share,
+            text=share * strength * text,
+            profile=share * strength * profile,
             behaviour=share * evidence,
             popularity=1 - personal,
         )
@@ -121,8 +126,28 @@ class DecayedAverages:
     def _strength(self, said: Said) -> float:
         if said.profile is not None:
             return self._settings.text_strength
-        weight = sum(part.weight for part in said.parts) if said.vector is not None else 0.0
-        return self._settings.text_strength * min(1.0, weight)
+        if said.vector is None:
+            return 0.0
+        return self._settings.text_strength * min(1.0, sum(part.weight for part in said.parts))
+
+    def _push(self, said: Said) -> float:
+        """Of what is to be avoided, against what was said.
+
+        Where nothing else was said, at least the words' component along it: words that refuse a thing are like it,
+        and what they are without it is what they say beside. "I hate horror films" is then no more like a film of
+        horror (.06) than like a comedy (-.02), where .35 of it left .25 and .02, and all of it -.12 and -.06.
+        """
+        push = self._settings.dislike_push
+        if not said.is_refusal or said.vector is None or said.avoid is None:
+            return push
+        return max(push, float(said.vector.astype(np.float64) @ said.avoid.astype(np.float64)))
+
+    def _shares(self, said: Said, profile_share: float) -> tuple[float, float]:
+        """Of the words and of the profile in what was said; what it says to avoid is the profile's."""
+        text = 1 - profile_share if said.vector is not None else 0.0
+        avoid = self._push(said) if said.avoid is not None else 0.0
+        whole = text + profile_share + avoid
+        return (text / whole, (profile_share + avoid) / whole) if whole else (0.0, 0.0)
 
     def _profile_share(self, said: Said) -> float:
         if said.profile is None:
@@ -133,16 +158,12 @@ class DecayedAverages:
         """k t, statement by statement."""
         pulls: list[Pull] = []
         if said.vector is not None:
-            # The statements' weighted mean is shorter than their unit vector t: dividing by its length makes up.
-            summed = _weighted_sum([(part.weight, part.vector) for part in said.parts])
-            length = _length(summed)
-            if length > EPSILON:
-                scale = strength * (1 - profile_share) / length
-                pulls = [Pull("part", at, scale * part.weight, part.vector) for at, part in enumerate(said.parts)]
+            pulls += _spread("part", said.parts, strength * (1 - profile_share))
         if said.profile is not None:
-            pulls.append(Pull("profile", "profile", strength * profile_share, said.profile))
-        if pulls and said.avoid is not None:
-            pulls.append(Pull("avoid", "avoid", -strength * self._settings.dislike_push, said.avoid))
+            claims = _spread("claim", said.claims, strength * profile_share)
+            pulls += claims or [Pull("profile", "profile", strength * profile_share, said.profile)]
+        if said.avoid is not None:
+            pulls.append(Pull("avoid", "avoid", -strength * self._push(said), said.avoid))
         return tuple(pulls)
 
     def _lived(self, memory: Memory, text_of: TextOf) -> tuple[tuple[Pull, ...], float]:
@@ -158,6 +179,16 @@ class DecayedAverages:
             push = 1.0 if weight > 0 else self._settings.dislike_push
             pulls.append(Pull("item", entry.item_id, weight * push, vector))
         return tuple(pulls), evidence
+
+
+def _spread(kind: Literal["part", "claim"], parts: tuple[Part, ...], strength: float) -> list[Pull]:
+    """Pulls that add up to `strength` times a unit vector; none where they cancel out."""
+    # The parts' weighted mean is shorter than that unit vector: dividing by its length makes up for it.
+    length = _length(_weighted_sum([(part.weight, part.vector) for part in parts]))
+    if length <= EPSILON:
+        return []
+    scale = strength / length
+    return [Pull(kind, at, scale * part.weight, part.vector) for at, part in enumerate(parts)]
 
 
 def _turned(lived: tuple[Pull, ...], frame: Frame | None) -> tuple[Pull, ...]:

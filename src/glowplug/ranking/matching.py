@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from glowplug.events import AudienceMember, Reason
 from glowplug.index.items import item_hash
 from glowplug.index.retrieve import Hit
@@ -64,8 +66,9 @@ def match(
         listed = lists.make(user) if user_id in bent else lists.again(user, user.listed)
         # A bent vector is kept even where the list is the same: the next item is compared with it.
         if user_id in bent or listed.raw != user.listed.raw:
+            because = _felt(user, user.listed, listed, because)
             because.extend(change for change in entered(user, listed, pending) if change not in because)
-            found.append(Moved(user, listed, trigger_of(because)))
+            found.append(Moved(user, listed, trigger_of(because or causes[user_id], user.partition)))
     found.extend(_gaining(changes, roster, catalogue, lists, settings, {*skip, *causes}))
     return found
 
@@ -74,13 +77,14 @@ def entered(user: User, listed: Listed, pending: Mapping[str, ItemChange]) -> li
     """The unmatched changes whose items the list holds and the user's earlier one does not."""
     if not pending:
         return []
-    held = {hit.item_id for hit in user.listed.raw} if user.listed is not None else set()
+    earlier = user.listed or user.stored  # the latter: restored, and not good enough to go on with
+    held = {hit.item_id for hit in earlier.raw} if earlier is not None else set()
     return [pending[hit.item_id] for hit in listed.raw if hit.item_id in pending and hit.item_id not in held]
 
 
-def trigger_of(because: Sequence[ItemChange]) -> Trigger:
-    """Why a list is made that these changes, at least one, cause."""
-    first, *rest = (Trigger(REASONS[c.change], c.covers, c.event_time, (c.at,)) for c in because)
+def trigger_of(because: Sequence[ItemChange], partition: int) -> Trigger:
+    """Why a list of the user partition is made that these changes, at least one, cause."""
+    first, *rest = (Trigger(REASONS[c.change], c.news_for(partition), c.event_time, (c.at,)) for c in because)
     for trigger in rest:
         first = trigger.joined(first)
     return first
@@ -101,6 +105,17 @@ def audience(
         if len(wanted) >= n or len(ranked) == found:
             return [AudienceMember(user_id=user_id, score=score) for user_id, score in wanted[:n]]
         asked, found = 2 * asked, len(ranked)
+
+
+def _felt(user: User, before: Listed, after: Listed, changes: Sequence[ItemChange]) -> list[ItemChange]:
+    """Those of the changes that made the list another: one whose item stands where it stood was in it already, as
+    in a list made anew while matching was deferred. Where the vector moved every score did, and only items that
+    moved it, entered or left count."""
+    earlier, later = dict(before.raw), dict(after.raw)
+    if np.array_equal(before.vector, after.vector):
+        return [change for change in changes if earlier.get(change.item_id) != later.get(change.item_id)]
+    met = {entry.item_id for entry in user.memory.history}
+    return [c for c in changes if (c.moved and c.item_id in met) or (c.item_id in earlier) != (c.item_id in later)]
 
 
 def _gaining(
@@ -133,7 +148,7 @@ def _gaining(
         if raw != user.listed.raw:
             kept = {hit.item_id for hit in raw}
             because = [change for change, _ in gained if change.item_id in kept]
-            found.append(Moved(user, lists.with_raw(user.listed, raw), trigger_of(because)))
+            found.append(Moved(user, lists.with_raw(user.listed, raw), trigger_of(because, user.partition)))
     return found
 
 

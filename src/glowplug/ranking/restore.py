@@ -14,6 +14,7 @@ from glowplug.errors import Poison
 from glowplug.events import MARK_KEY, UserMark, UserProfile, UserState, UserVector
 from glowplug.ranking.catalogue import Catalogue, Change, ItemChange
 from glowplug.ranking.lists import Lists
+from glowplug.ranking.mark import Mark, mark_of
 from glowplug.ranking.priors import Priors
 from glowplug.ranking.user import Listed, User, from_state
 from glowplug.settings import RankingSettings
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 class Remembered:
     """Folds restored records, in any order of topics.
 
-    marks: by user partition, up to where each partition of item-vectors is in its lists. vouched: users whom
+    marks: by user partition, how far item changes are in its lists. vouched: users whom
     user-states calls active; one of them who is missing from user-vectors in the end was deleted.
     """
 
@@ -37,7 +38,7 @@ class Remembered:
         self._settings = settings
         self._users: dict[str, User] = {}
         self._vouched: set[str] = set()
-        self.marks: dict[int, dict[int, int]] = {}
+        self.marks: dict[int, Mark] = {}
 
     def read(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -66,12 +67,16 @@ class Remembered:
         if record.topic == "user_states":
             state = decode(record, STATE, lambda value: MARK_KEY if isinstance(value, UserMark) else value.user_id)
             if isinstance(state, UserMark):
-                self.marks[record.partition] = {int(number): at for number, at in state.matched.items()}
+                self.marks[record.partition] = mark_of(state)
             elif isinstance(state, UserState):
                 known = self._known(state.user_id, record.partition)
                 user = from_state(state, record.partition, self._settings)
                 self._put(replace(user, said=known.said, profile=known.profile, blocked=known.blocked))
                 (self._vouched.add if state.status == "active" else self._vouched.discard)(user.user_id)
+            else:  # forgotten; what they said since stays
+                known = self._known(state.id, record.partition)
+                self._put(User(state.id, record.partition, known.said, known.profile, blocked=known.blocked))
+                self._vouched.discard(state.id)
         elif record.topic == "user_vectors":
             said = decode(record, VECTOR, lambda value: value.user_id)
             if isinstance(said, Tombstone):
@@ -106,13 +111,15 @@ def resumed(user: User, lists: Lists, catalogue: Catalogue, priors: Priors) -> L
     return lists.listed(side, stored.raw)
 
 
-def changes_since(mark: dict[int, int], partition: int, catalogue: Catalogue) -> Iterator[ItemChange]:
+def changes_since(mark: Mark, partition: int, catalogue: Catalogue) -> Iterator[ItemChange]:
     """What the items past the mark ask of the lists of the user partition. Deleted ones show in the lists."""
     for item in catalogue:
-        if item.at.offset >= mark.get(item.at.partition, 0):
+        if item.at.offset >= mark.matched.get(item.at.partition, 0):
             listed: Change = "created" if item.listed_at == item.event_time else "updated"
             change: Change = listed if item.available else "withdrawn"
-            covers, only = (item.event_id,), frozenset({partition})
+            only = frozenset({partition})
+            is_announced = item.at.offset < mark.announced.get(item.at.partition, 0)
+            covers = {item.event_id: frozenset[int]() if is_announced else only}
             yield ItemChange(item.item_id, change, True, covers, item.event_time, item.at, only)
 
 
@@ -122,7 +129,18 @@ def told(user: User, said: UserVector) -> User:
 
 
 def profiled(user: User, profile: UserProfile | Tombstone) -> User:
-    """The user after something was inferred about them, or that was taken back. What is pending changes nothing."""
-    if isinstance(profile, Tombstone):
-        return replace(user, profile=None)
-    return replace(user, profile=profile) if profile.state == "ready" else user
+    """The user after something was inferred about them, or that was taken back; the same object where lists cannot
+    tell the difference. A pending one changes nothing; it says what the last ready one said, for a restart after
+    compaction has removed that."""
+    after = None if isinstance(profile, Tombstone) else profile
+    if after is not None and after.state == "pending" and user.profile is not None:
+        return user
+    return user if _says(after) == _says(user.profile) else replace(user, profile=after)
+
+
+def _says(profile: UserProfile | None) -> object:
+    """All of a profile that lists depend on."""
+    if profile is None or profile.embedding is None or (profile.vector is None and profile.avoid_vector is None):
+        return None
+    claims = (profile.interests, profile.preferences, profile.avoid)
+    return profile.embedding.fingerprint, profile.vector, profile.avoid_vector, claims

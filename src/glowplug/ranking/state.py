@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from glowplug.events import Reason
 from glowplug.observe import metrics
-from glowplug.ranking.catalogue import At
 from glowplug.ranking.draft import Draft
+from glowplug.ranking.fading import Fading
 from glowplug.ranking.fold import DecayedAverages
 from glowplug.ranking.lists import Lists, Trigger
+from glowplug.ranking.mark import Mark
 from glowplug.ranking.priors import BEGINNING, is_due
 from glowplug.ranking.restore import Remembered, changes_since, resumed
 from glowplug.ranking.roster import Roster
@@ -27,13 +28,14 @@ class State:
     windows: until when (monotonic seconds) item-caused lists of a user wait; waiting: users with such a list.
     to_import: partitions without a mark, all of whose lists are made anew once the log is read in.
     missing: users who seem to have been deleted while nobody looked; told once the log is read in.
-    marks: by user partition, up to where each partition of item-vectors is in its lists, as the log has it.
+    marks: by user partition, how far item changes are in its lists, as the log has it.
     """
 
     def __init__(self, settings: RankingSettings) -> None:
         self._settings = settings
         self._remembered = Remembered(settings)
         self._space = ""
+        self._fading = Fading(timedelta(days=settings.forget_days))
         self._closed = 0  # the last epoch written here
         self._last = Batch((), BEGINNING, 0.0, caught_up=False)
         self.tables = Tables(settings)
@@ -45,7 +47,7 @@ class State:
         self.waiting: dict[str, Trigger] = {}
         self.to_import: set[int] = set()
         self.missing: set[str] = set()
-        self.marks: dict[int, dict[int, int]] = {}
+        self.marks: dict[int, Mark] = {}
 
     # ---- between batches -----------------------------------------------------------------------------------
 
@@ -63,8 +65,10 @@ class State:
             tables.priors.skip()
             tables.catalogue.write_priors(tables.priors, tables.priors.current.epoch)
         self.partitions |= partitions
-        for user, is_vouched in self._remembered.take(partitions):
+        users = self._remembered.take(partitions)
+        for user, is_vouched in users:
             self._resume(user, is_vouched)
+        self._fading.restore({u.user_id: u.since for u, vouched in users if u.since and not (u.said or vouched)})
         for partition in partitions:
             mark = self._remembered.marks.pop(partition, None)
             if mark is None:
@@ -83,11 +87,7 @@ class State:
             self.marks.pop(partition, None)
         for user in self.roster:
             if user.partition in partitions:
-                self.roster.drop(user.user_id)
-                self.making.pop(user.user_id, None)
-                self.windows.pop(user.user_id, None)
-                self.waiting.pop(user.user_id, None)
-                self.missing.discard(user.user_id)
+                self._drop(user.user_id)
         self._settle()
 
     def apply(self, draft: Draft) -> None:
@@ -99,8 +99,14 @@ class State:
         for user in draft.users.values():
             self._put(user)
             self.missing.discard(user.user_id)
+            if user.is_active:
+                self._fading.drop(user.user_id)
+            else:
+                self._fading.put(user.user_id, draft.batch.now)
             if user.listed is None or user.listed.epoch == tables.priors.current.epoch:
                 self.making.pop(user.user_id, None)
+        for user in draft.forgotten:
+            self._drop(user.user_id)
         self.windows.update(draft.windows)
         for user_id, trigger in draft.waiting.items():
             if trigger is None:
@@ -121,11 +127,20 @@ class State:
         """When there is something to do without records."""
         if not self.partitions:
             return None
-        waits_until = min((self.windows.get(user_id, 0.0) for user_id in self.waiting), default=None)
+        ends = [self.windows.get(user_id, 0.0) for user_id in self.waiting]
+        forgets_in = self._fading.next_in(self._last.now)
+        if forgets_in is not None:
+            ends.append(self._last.monotonic + forgets_in)
+        waits_until = min(ends, default=None)
         has_work = bool(self.making or self.tables.pending or self.to_import or self.missing)
         if self.is_deferred(self._last) and (has_work or waits_until is not None):
             return self._last.monotonic + DEFERRED_S
         return 0.0 if has_work or self.may_close(self._last) else waits_until
+
+    def to_forget(self, now: datetime) -> Iterator[User]:
+        """Deleted users, and some who never arrived, whose record has been kept long enough."""
+        users = map(self.roster.get, self._fading.over(now))
+        return (user for user in users if user is not None)
 
     def is_deferred(self, batch: Batch) -> bool:
         """Lists wait while the log is still being read in, or a burst of items is."""
@@ -150,32 +165,6 @@ class State:
         """Greatest event time seen; a clock of the future does not count."""
         return min(max(self.tables.counts.watermark, self.tables.catalogue.latest), now)
 
-    def new_marks(self, draft: Draft) -> dict[int, dict[int, int]]:
-        """How far item changes are in the lists once `draft` is committed, where the log does not have it yet.
-
-        A mark never passes a change that still waits: for its matching, a user's window, or a list to be made.
-        """
-        if self.is_deferred(draft.batch):
-            return {}
-        made = draft.users.keys() & self.making.keys()
-        if not (draft.matched or made or draft.imports or draft.waiting.keys() & self.waiting.keys()):
-            return {}
-        without = self.partitions - {user.partition for user in self.roster} if draft.imports else set()
-        reached = {p: dict(self.tables.read) for p in self.partitions - self.to_import | without}
-        for user_id, reason in self.making.items():
-            user = self.roster.get(user_id)
-            if reason == "import" and user_id not in made and user is not None:
-                reached.pop(user.partition, None)
-        for user_id, trigger in {**self.waiting, **draft.waiting}.items():
-            user = draft.user(user_id)
-            if trigger is not None and user is not None and user.partition in reached:
-                _hold(reached[user.partition], trigger.since)
-        matched = {change.item_id for change in draft.matched}
-        left = [change for change in self.tables.pending.values() if change.item_id not in matched]
-        for partition, positions in reached.items():
-            _hold(positions, [change.at for change in left if change.concerns(partition)])
-        return {p: positions for p, positions in reached.items() if positions != self.marks.get(p)}
-
     def count_waiting(self) -> float:
         """Remembered interactions with items that are not known."""
         catalogue = self.tables.catalogue
@@ -183,11 +172,19 @@ class State:
 
     # ---- parts ---------------------------------------------------------------------------------------------
 
+    def _drop(self, user_id: str) -> None:
+        self.roster.drop(user_id)
+        for of_users in (self.making, self.windows, self.waiting):
+            of_users.pop(user_id, None)
+        self.missing.discard(user_id)
+        self._fading.drop(user_id)
+
     def _resume(self, user: User, is_vouched: bool) -> None:
         """A restored user with the list they had, if it still is what it would be; else it is made anew."""
         if user.deleted or user.said is None:
             # Missing from user-vectors: deleted, or their next record is still to be read.
-            self._put(User(user.user_id, user.partition, deleted=True) if user.deleted else user)
+            gone = User(user.user_id, user.partition, deleted=True, version=user.version)
+            self._put(gone if user.deleted else user)
             if is_vouched:
                 self.missing.add(user.user_id)
             return
@@ -240,9 +237,3 @@ class State:
         if not user.is_active:
             self.making.pop(user.user_id, None)
             self.waiting.pop(user.user_id, None)
-
-
-def _hold(positions: dict[int, int], waiting: Iterable[At]) -> None:
-    """No position beyond what waits."""
-    for at in waiting:
-        positions[at.partition] = min(positions.get(at.partition, at.offset), at.offset)

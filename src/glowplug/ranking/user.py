@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from glowplug.events import Basis, HistoryEntry, Scored, Stage, UserProfile, UserState, UserVector
+from glowplug.events import Basis, Claim, HistoryEntry, Scored, Stage, UserProfile, UserState, UserVector
 from glowplug.index.items import item_hash
 from glowplug.index.retrieve import Hit
 from glowplug.ranking.fold import Part, Pull, Said
 from glowplug.ranking.memory import Entry, Memory, weight_of
 from glowplug.settings import RankingSettings
+from glowplug.text.clean import clean_line
 from glowplug.vectors import Half, Vector, pack, unpack
 
 EMPTY = Memory()
@@ -45,7 +47,9 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class User:
     """said: their latest user-vectors record; a user without it waits, and behaviour is kept until they arrive.
-    published: item ids of the last event; None where none went out yet. stored: the list of a restored user."""
+    published: item ids of the last event; None where none went out yet. stored: the list of a restored user.
+    version: of the last user event folded in, where `said` no longer tells.
+    since: when the record of a restored user was written."""
 
     user_id: str
     partition: int
@@ -57,13 +61,16 @@ class User:
     published: tuple[str, ...] | None = None
     stored: Stored | None = None
     blocked: frozenset[str] = frozenset()
+    version: int | None = None
+    since: datetime | None = None
 
     @property
     def is_active(self) -> bool:
         return self.said is not None and not self.deleted
 
     def with_list(self, listed: Listed | None) -> User:
-        return replace(self, listed=listed, stored=None)
+        """None: the list is to be made anew; what it will be compared with stays."""
+        return replace(self, listed=listed, stored=None if listed is not None else self.stored)
 
 
 def statements(user: User, fingerprint: str, dim: int) -> Said:
@@ -83,16 +90,48 @@ def statements(user: User, fingerprint: str, dim: int) -> Said:
             if part.vector.dim == dim
         )
     inferred = avoid = None
+    claims: tuple[Part, ...] = ()
+    is_refusal = False
     if profile is not None and profile.embedding is not None and profile.embedding.fingerprint == fingerprint:
         inferred = _unpacked(profile.vector, dim)
         avoid = _unpacked(profile.avoid_vector, dim)
-    return Said(vector, parts, inferred, avoid)
+        claims = tuple(
+            Part(claim.evidence.field, claim.label, claim.weight, row)
+            for claim in named_claims(profile)
+            if (row := _unpacked(claim.vector, dim)) is not None
+        )
+        counting = tuple(replace(part, weight=0.0) if _is_refusal(part, profile) else part for part in parts)
+        is_refusal = bool(parts) and not any(part.weight for part in counting)
+        if not is_refusal:
+            parts = counting
+        elif inferred is not None:
+            parts, vector, is_refusal = counting, None, False
+    return Said(vector, parts, inferred, claims, avoid, is_refusal)
+
+
+def named_claims(profile: UserProfile) -> tuple[Claim, ...]:
+    """The interests that an explanation can name, in the order of Said.claims."""
+    return tuple(claim for claim in profile.interests if claim.vector is not None)
+
+
+def _is_refusal(part: Part, profile: UserProfile) -> bool:
+    """The statement only says what the user does not want: as words it would pull towards just that."""
+    liked = (*profile.interests, *profile.preferences)
+    return _bears(part, profile.avoid) and not _bears(part, liked)
+
+
+def _bears(part: Part, claims: Sequence[Claim]) -> bool:
+    """Some claim rests on words of the statement."""
+    return any(
+        claim.evidence.field.partition(".")[0] == part.field and clean_line(claim.evidence.text) in part.text
+        for claim in claims
+    )
 
 
 def to_state(user: User, encoder: str, now: datetime) -> UserState:
-    """The record of user-states. Of a deleted user it keeps the fact and nothing else."""
+    """The record of user-states. Of a deleted user it keeps the fact and the version, and nothing else."""
     if user.deleted:
-        return UserState(user_id=user.user_id, status="deleted", updated_at=now)
+        return UserState(user_id=user.user_id, status="deleted", version=user.version, updated_at=now)
     listed = user.listed
     return UserState(
         user_id=user.user_id,
@@ -115,7 +154,7 @@ def to_state(user: User, encoder: str, now: datetime) -> UserState:
         stage=listed.stage if listed else None,
         encoder=encoder if listed else "",
         epoch=listed.epoch if listed else 0,
-        version=user.said.source.version if user.said else None,
+        version=user.said.source.version if user.said else user.version,
         updated_at=now,
     )
 
@@ -147,6 +186,8 @@ def from_state(record: UserState, partition: int, settings: RankingSettings) -> 
         deleted=record.status == "deleted",
         published=record.published if record.stage is not None else None,
         stored=stored,
+        version=record.version,
+        since=record.updated_at,
     )
 
 

@@ -73,7 +73,7 @@ class RedisStore:
                 applied = sum(outcomes)
                 metrics.store_writes.labels("applied").inc(applied)
                 metrics.store_writes.labels("stale").inc(len(outcomes) - applied)
-            if writes and self._expects_marker and not self._redis.exists(self._marker):
+            if self._expects_marker and not self._redis.exists(self._marker):
                 self._expects_marker = False  # said once: the same writes again are then welcome
                 raise StoreWiped(f"Redis at {self._shown_url} was wiped: the key {self._marker} is gone")
 

@@ -24,8 +24,8 @@ class Store(Protocol):
     def fold(self, writes: Sequence[StoreWrite]) -> None:
         """Apply each write whose version is greater than what is there; in any order, any number of times.
 
-        Raises StoreUnavailable: some may be applied, the same writes again. Raises StoreWiped, once: likewise, and
-        all that was folded before is missing; `has_begun` says so too.
+        Raises StoreUnavailable: some may be applied, the same writes again. Raises StoreWiped, once, and also where
+        there is nothing to write: all that was folded before is missing; `has_begun` says so too.
         """
         ...
 

@@ -20,7 +20,7 @@ from glowplug.settings import Settings
 from glowplug.stream.clients import admin_config, log
 from glowplug.stream.step import Context
 from glowplug.stream.topic_fit import Creation, Existing, TopicAction, creations, misfits
-from glowplug.topics import declared
+from glowplug.topics import in_use
 
 REACH_S = 5.0  # a broker that does not answer so long is not there: the user waits for this sentence
 ANSWER_S = 30.0  # creating a dozen topics on a busy cluster
@@ -84,8 +84,8 @@ def _ensure(client: AdminClient, settings: Settings, create: bool) -> Topics:
             raise BadTopics("\n".join(problems))
     return Topics(
         context=Context(
-            topic_ids={name: existing[name].topic_id for name in declared()},
-            partitions={name: existing[name].partitions for name in declared()},
+            topic_ids={name: existing[name].topic_id for name in in_use(settings)},
+            partitions={name: existing[name].partitions for name in in_use(settings)},
         ),
         actions=tuple(_actions(settings, existing, {creation.logical for creation in missing})),
         is_builtin=is_builtin,
@@ -153,10 +153,10 @@ def _existing_all(client: AdminClient, settings: Settings) -> dict[str, Existing
             if _code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise
         else:
-            if len(existing) == len(declared()):
+            if len(existing) == len(in_use(settings)):
                 return existing
             if time.monotonic() > deadline:
-                absent = ", ".join(sorted(set(declared()) - set(existing)))
+                absent = ", ".join(sorted(set(in_use(settings)) - set(existing)))
                 raise BadTopics(f"created topics do not appear within {PROPAGATE_S:.0f} s: {absent}; try again")
         time.sleep(PAUSE_S)
 
@@ -202,7 +202,7 @@ def _create(client: AdminClient, settings: Settings, missing: Iterable[Creation]
 
 def _actions(settings: Settings, existing: Mapping[str, Existing], created: set[str]) -> Iterable[TopicAction]:
     names = _names(settings)
-    for logical in declared():
+    for logical in in_use(settings):
         has = existing[logical]
         yield TopicAction(
             logical=logical,
@@ -215,7 +215,7 @@ def _actions(settings: Settings, existing: Mapping[str, Existing], created: set[
 
 
 def _names(settings: Settings) -> dict[str, str]:
-    return {logical: getattr(settings.kafka.topics, logical) for logical in declared()}
+    return {logical: getattr(settings.kafka.topics, logical) for logical in in_use(settings)}
 
 
 def _answer(future: Future[Answer]) -> Answer:

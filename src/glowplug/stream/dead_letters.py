@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from glowplug import __version__
 from glowplug.errors import TooLarge, TooManyDeadLetters, shown
+from glowplug.stream.origin import original
 from glowplug.stream.step import DeadLetter, Outgoing
 from glowplug.stream.transaction import Message
 
@@ -19,10 +20,13 @@ FEWEST = 50  # before so many records a share says nothing
 def letter(dead: DeadLetter, *, consumer: str, source: str, topic: str, omit_over: int | None = None) -> Message:
     """The dead letter: original key (null stays null), value and headers, and ours behind them.
 
-    consumer:  the step that found it. source: the cluster's name of the topic it comes from. topic: where it goes.
+    consumer:  the step that found it. source: the cluster's name of the topic it was read from, or, where it was
+               passed on to that one, first written to. topic: where it goes.
     omit_over: bytes of key and value from which the broker refuses it: the value is left out, its length told.
     """
     record = dead.record
+    if (before := original(record)) is not None:
+        record, source = before
     told = str(dead.error).encode()[:MESSAGE_BYTES].decode(errors="ignore")
     ours = {
         "cause": dead.error.cause,

@@ -59,4 +59,5 @@ def _message(outgoing: Outgoing, names: Names) -> Message:
         value=outgoing.value,
         headers=outgoing.headers,
         partition=-1 if outgoing.partition is None else outgoing.partition,
+        timestamp_ms=outgoing.timestamp_ms or 0,
     )

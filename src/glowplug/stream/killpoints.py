@@ -1,4 +1,7 @@
-"""Named places where a fault test has the process killed: GLOWPLUG_KILL_AT="item_embedder:after_step" or "…:3"."""
+"""Named places where a fault test has the process killed: GLOWPLUG_KILL_AT="item_embedder:after_step" or "…:3".
+
+With "…:3:stop" it is frozen there instead (SIGSTOP), until somebody sends SIGCONT.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import itertools
 import os
 import signal
 from functools import cache
+from typing import NamedTuple
 
 VARIABLE = "GLOWPLUG_KILL_AT"
 
@@ -23,21 +27,28 @@ POINTS = (
 )
 
 
+class _Target(NamedTuple):
+    point: str
+    passing: int
+    signal: signal.Signals
+
+
 def reached(point: str) -> None:
-    """Die here, by SIGKILL, if `point` ("consumer:place") is the one named, at its N-th passing."""
+    """Die here, by SIGKILL, or freeze, if `point` ("consumer:place") is the one named, at its N-th passing."""
     target = _target()
-    if target is not None and target[0] == point and next(_passings) == target[1]:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if target is not None and target.point == point and next(_passings) == target.passing:
+        os.kill(os.getpid(), target.signal)
 
 
 _passings = itertools.count(1)
 
 
 @cache
-def _target() -> tuple[str, int] | None:
-    """Point and passing, read once: a process that is to die is started for it."""
+def _target() -> _Target | None:
+    """What is named, read once: a process that is to die is started for it."""
     value = os.environ.get(VARIABLE)
     if not value:
         return None
-    consumer, place, *passing = value.split(":")
-    return f"{consumer}:{place}", int(passing[0]) if passing else 1
+    consumer, place, *rest = value.split(":")
+    passing = int(rest[0]) if rest else 1
+    return _Target(f"{consumer}:{place}", passing, signal.SIGSTOP if rest[1:] == ["stop"] else signal.SIGKILL)

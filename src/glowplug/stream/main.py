@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
@@ -29,8 +30,14 @@ log = logging.getLogger("glowplug.main")
 def run_alone(make: Callable[[Settings], Made]) -> NoReturn:
     """Run what `make` builds from the settings until SIGTERM or SIGINT; then exit, 0 if all went well.
 
+    The command line takes nothing but --help, which tells what the consumer does.
     make: the step, with the store where it writes to one. Raises Fatal, as all here: told in one sentence.
     """
+    argparse.ArgumentParser(
+        description=sys.modules[make.__module__].__doc__,
+        epilog="Configured by glowplug.toml and GLOWPLUG_* variables: `glowplug settings` lists them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     try:
         settings = load()
         logs.configure(settings.observe)
@@ -57,7 +64,7 @@ def serve(settings: Settings, make: Callable[[Settings], Made]) -> None:
 
         def report() -> None:
             worker.ready.wait()
-            health.set(step.name, "ok")
+            health.started(step.name, step)
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)

@@ -21,8 +21,10 @@ def check_partitions(records: Iterable[Record], partitions: Mapping[str, int], n
         expected = murmur2_partition(record.key, partitions[record.topic])
         if expected != record.partition:
             key = record.key.decode(errors="replace")
+            or_else = ", or kafka.rekey_interactions = true" if record.topic == "interactions" else ""
             raise WrongPartitioner(
                 f"topic {names.cluster(record.topic)}: key {shown(key)} lies in partition "
                 f"{record.partition} (offset {record.offset}), Kafka's default partitioner puts it in {expected}, "
                 f"where the other topics have it: set partitioner=murmur2_random in the producer that writes it"
+                f"{or_else}"
             )

@@ -11,7 +11,7 @@ from glowplug.stream.member import Member
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place, place_of
 from glowplug.stream.reader import Reader
-from glowplug.stream.step import Record, Rewinding, Step
+from glowplug.stream.step import Record, Relieving, Rewinding, Step
 from glowplug.stream.tables import Tables
 
 log = logging.getLogger("glowplug.stream")
@@ -36,9 +36,12 @@ class Restoration:
         offsets: Offsets,
         tables: Tables,
         open_reader: Callable[[], Reader],
+        group_of: Callable[[str], str],
         remembered: Mapping[Place, int] | None = None,
     ) -> None:
-        """remembered: offsets to go on from where the broker keeps none (the built-in one)."""
+        """group_of: the group id of a step by its name.
+        remembered: offsets to go on from where the broker keeps none (the built-in one).
+        """
         self.places = places
         self.numbers = frozenset(place.partition for place in places)
         self.is_done = False
@@ -49,6 +52,7 @@ class Restoration:
         self._offsets = offsets
         self._tables = tables
         self._open_reader = open_reader
+        self._group_of = group_of
         self._remembered = remembered
         self._reader: Reader | None = None
         self._until: dict[Place, int] | None = None
@@ -97,9 +101,20 @@ class Restoration:
     def _committed(self) -> Mapping[Place, int]:
         """Where the group stands; nothing for places that the step wants from their beginning."""
         committed = self._member.committed(self.places) if self._remembered is None else self._remembered
+        if isinstance(self._step, Relieving) and self._remembered is None:
+            committed = self._later(committed, self._step.relieves)
         if not isinstance(self._step, Rewinding):
             return committed
         return {place: at for place, at in committed.items() if not self._step.from_beginning(*place)}
+
+    def _later(self, committed: Mapping[Place, int], relieves: Mapping[str, str]) -> Mapping[Place, int]:
+        """Of each place the greater offset of the two groups that have read it, one after the other."""
+        later = dict(committed)
+        for topic, other in relieves.items():
+            places = [place for place in self.places if place.topic == topic]
+            for place, offset in self._offsets.committed(self._group_of(other), places, is_final=True).items():
+                later[place] = max(offset, later.get(place, 0))
+        return later
 
     def _start(self, place: Place, committed: int | None, beginning: int) -> int:
         if committed is None:

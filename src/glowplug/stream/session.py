@@ -10,6 +10,7 @@ from typing import Generic
 from glowplug.observe import metrics
 from glowplug.stream.attendance import Attendance
 from glowplug.stream.buffer import Buffer
+from glowplug.stream.clients import group_id
 from glowplug.stream.engine import Engine
 from glowplug.stream.flight import Flight
 from glowplug.stream.killpoints import reached
@@ -174,6 +175,7 @@ class Session(Generic[Changes]):
             offsets=self._offsets,
             tables=self._engine.tables,
             open_reader=self._open_reader,
+            group_of=lambda name: group_id(self._engine.settings, name),
             remembered=self._engine.committed if self._engine.is_builtin else None,
         )
 

@@ -37,6 +37,7 @@ class Record:
 class Outgoing:
     """A record to produce. Without `partition`, murmur2 of the key decides, as in the Java client.
 
+    timestamp_ms: None: the time at which it is produced.
     cause: the input that it comes from. Where the record is larger than `stream.max_record_bytes`, that input
            becomes a dead letter instead; without a cause the consumer stops.
     """
@@ -47,6 +48,7 @@ class Outgoing:
     headers: Headers = ()
     partition: int | None = None
     cause: Record | None = None
+    timestamp_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,17 @@ class Step(Protocol[Changes]):
     def due(self) -> float | None:
         """Monotonic time at which the step wants a batch even without records; None: never."""
         ...
+
+
+@runtime_checkable
+class Relieving(Protocol):
+    """A step that may take over an input from another one: whatever either has committed of it is done.
+
+    relieves: the name of the other step, by logical topic.
+    """
+
+    @property
+    def relieves(self) -> Mapping[str, str]: ...
 
 
 @runtime_checkable

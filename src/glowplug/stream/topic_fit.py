@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glowplug.settings import Settings
-from glowplug.topics import USER_KEYED, Topic, declared
+from glowplug.topics import Topic, in_use, meeting
 
 DAY_MS = 86_400_000
 COMPACTED = {
@@ -60,15 +60,16 @@ def creations(settings: Settings, existing: Mapping[str, Existing]) -> tuple[Cre
     User-keyed ones take the number of partitions of those that exist, before any setting: else they would not fit.
     """
     wanted = settings.kafka.partitions
-    shared = next((existing[name].partitions for name in USER_KEYED if name in existing), None)
+    user_keyed = meeting(settings)
+    shared = next((existing[name].partitions for name in user_keyed if name in existing), None)
     return tuple(
         Creation(
             logical=name,
             name=getattr(settings.kafka.topics, name),
-            partitions=(shared if name in USER_KEYED else None) or wanted or topic.partitions,
+            partitions=(shared if name in user_keyed else None) or wanted or topic.partitions,
             config=_config(topic),
         )
-        for name, topic in declared().items()
+        for name, topic in in_use(settings).items()
         if name not in existing
     )
 
@@ -77,7 +78,7 @@ def misfits(settings: Settings, existing: Mapping[str, Existing]) -> tuple[str, 
     """One sentence for each topic of `existing` that does not fit: what it has, what it needs, the fix."""
     found = [
         problem
-        for name, topic in declared().items()
+        for name, topic in in_use(settings).items()
         if name in existing
         for problem in (
             _cleanup_misfit(settings, topic, existing[name]),
@@ -124,7 +125,7 @@ def _size_misfit(settings: Settings, topic: Topic, has: Existing) -> str | None:
 
 
 def _partition_misfits(settings: Settings, existing: Mapping[str, Existing]) -> tuple[str, ...]:
-    present = [name for name in USER_KEYED if name in existing]
+    present = [name for name in meeting(settings) if name in existing]
     if not present:
         return ()
     names = settings.kafka.topics
@@ -135,11 +136,12 @@ def _partition_misfits(settings: Settings, existing: Mapping[str, Existing]) -> 
     for logical in present[1:]:
         name, has = getattr(names, logical), existing[logical].partitions
         if has != needs:
+            or_else = "; or set kafka.rekey_interactions = true" if logical == "interactions" else ""
             sentences.append(
                 f"topic {name} ({logical}) has {has} partitions and needs the {needs} of {reference}, "
                 f"or one user's records meet nowhere; fix: {script} --create --topic {name}-{needs} "
                 f"--partitions {needs}, and name it in kafka.topics.{logical}; or, if {name} holds nothing yet, "
-                f"{script} --delete --topic {name}, and `glowplug topics` again"
+                f"{script} --delete --topic {name}, and `glowplug topics` again{or_else}"
             )
     return tuple(sentences)
 

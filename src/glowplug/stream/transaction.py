@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as Delivered
 
 from glowplug.errors import Recoverable
+from glowplug.stream.bounded import bounded
 from glowplug.stream.reader import ClientsLost, raise_if_final
 from glowplug.stream.step import Headers
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 RETRY_S = 0.005  # like librdkafka's retry.backoff.ms of ours: the broker is done with the last one by then
 QUEUE_FULL_S = 0.05  # the producer's queue drains by thousands in this time
+WAKE_S = 1.0  # a broker that is there answers in milliseconds
 CLOSE_S = 0.1  # purged messages call back at once; this is for the thread that says so
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 # After one of these it is not known whether the broker did what it was asked: librdkafka lacks KIP-890's client
@@ -28,13 +30,14 @@ UNDECIDED = frozenset({KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT, Kafk
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is handed to the client. `topic` is the cluster's name."""
+    """What is handed to the client. topic: the cluster's name. timestamp_ms: 0 is the time of producing."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
     partition: int = -1
+    timestamp_ms: int = 0
 
     def __len__(self) -> int:
         return len(self.key or b"") + len(self.value or b"")
@@ -90,7 +93,7 @@ class Transactions:
             reached("after_produce")
             if offsets:
                 # Before the flush: the coordinator writes the offsets while the leaders write the records.
-                self._call(lambda: self._producer.send_offsets_to_transaction(offsets, group, self._timeout_s))
+                self._call(lambda: self._send_offsets(offsets, group))
             reached("after_send_offsets")
             self._flush()
             self._call(lambda: self._producer.commit_transaction(self._timeout_s))
@@ -123,6 +126,7 @@ class Transactions:
                     message.key,
                     message.partition,
                     on_delivery=delivered,
+                    timestamp=message.timestamp_ms,
                     headers=list(message.headers),
                 )
             except BufferError:
@@ -133,6 +137,19 @@ class Transactions:
                 raise self._verdict(error.args[0], message) from error
             else:
                 return
+
+    def _send_offsets(self, offsets: list[TopicPartition], group: Any) -> None:
+        """librdkafka never looks at this call's timeout (librdkafka#5456): where the group's coordinator died it
+        waits for one of its connections to change, which none may do by itself. To ask for metadata opens one."""
+        bounded(
+            lambda: self._producer.send_offsets_to_transaction(offsets, group, self._timeout_s),
+            self._timeout_s,
+            self._wake,
+        )
+
+    def _wake(self) -> None:
+        with contextlib.suppress(KafkaException):
+            self._producer.list_topics(timeout=WAKE_S)
 
     def _flush(self) -> None:
         """Wait for every record's delivery report: a commit must not follow a record that failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 import time
@@ -103,12 +104,14 @@ class Worker(Generic[Changes]):
                             session.run()
                         finally:
                             has_committed = session.has_committed
+                            del session  # or it outlives the collection below
                 except BrokerUnavailable as error:
                     self._count_fences(error)
                     pause_s = FIRST_PAUSE_S if has_committed else pause_s
                     log.warning("%s: clients are renewed in %.1f s: %s", engine.step.name, pause_s, error)
                     engine.stopping.wait(pause_s)
                     pause_s = min(2 * pause_s, LAST_PAUSE_S)
+                gc.collect()  # the lost clients are parts of cycles, and hold threads and connections
         finally:
             engine.lane.close()
 
@@ -143,8 +146,8 @@ class Worker(Generic[Changes]):
             transactions = Transactions(producer, timeout_s, engine.clock)
             closing.callback(transactions.close)
             transactions.open()  # before the group's offsets are asked for: it ends what a predecessor left open
-            admin = _new(AdminClient, clients.admin_config(settings))
-            offsets = Offsets(admin, engine.names)
+            administrating = clients.admin_config(settings)
+            offsets = Offsets(lambda: _new(AdminClient, administrating), engine.names)
 
             def open_reader(wait_ms: int = RESTORE_WAIT_MS) -> Reader:
                 return Reader(_new(Consumer, {"fetch.wait.max.ms": wait_ms} | reading), engine.names)
@@ -167,7 +170,7 @@ class Worker(Generic[Changes]):
                 join=join,
                 transactions=transactions,
                 offsets=offsets,
-                attendance=Attendance(admin, group),
+                attendance=Attendance(_new(AdminClient, administrating), group),
                 open_reader=open_reader,
             )
             closing.callback(session.close)

@@ -10,7 +10,7 @@ from typing import Generic, Literal
 
 import numpy as np
 
-from glowplug.errors import BadTopics, ModelRejected, Poison, TooLarge
+from glowplug.errors import ModelRejected, Poison, TooLarge
 from glowplug.events import Embedding, Event, Source
 from glowplug.inference.bisect import encode_each
 from glowplug.inference.encoder import Kind, TextEncoder
@@ -18,19 +18,12 @@ from glowplug.observe import metrics
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Outgoing, Record, Tail, Until
-from glowplug.stream.versions import (
-    null_version,
-    tombstone_headers,
-    tombstone_topic_id,
-    tombstone_version,
-    version_of,
-)
+from glowplug.stream.versions import null_version
 from glowplug.text.hashes import content_hash
-from glowplug.text.known import Known, is_stale, maker
+from glowplug.text.known import Known, is_stale, maker, said_in
+from glowplug.text.lineage import Lineage
 from glowplug.text.plan import Decoded, Folded, Made, Plan, Upsert, Vectors
 from glowplug.text.statements import Statement
-
-BEFORE_ALL = -1  # offsets start at 0
 
 
 class Embedder(ABC, Generic[Upsert]):
@@ -55,15 +48,12 @@ class Embedder(ABC, Generic[Upsert]):
         self.inputs = (reads,)
         self.tables: Mapping[str, Tail] = {writes: "assign"}
         self.restores: Mapping[str, Until] = {}
-        self._reads = reads
+        self._lineage = Lineage(settings.stream, reads)
         self._writes = writes
         self._kind: Kind = kind
         self._encoder = encoder
-        self._mode = settings.stream.versions.get(reads, "offset")
-        self._recreated = settings.stream.recreated
         self._max_bytes = settings.stream.max_record_bytes
         self._known: dict[str, Known] = {}
-        self._topic_id = ""
 
     # ---- what differs between items and users ------------------------------------------------------------
 
@@ -92,7 +82,7 @@ class Embedder(ABC, Generic[Upsert]):
     # ---- Step --------------------------------------------------------------------------------------------
 
     def open(self, context: Context) -> None:
-        self._topic_id = context.topic_ids.get(self._reads, "")
+        self._lineage.open(context)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Nothing: the state is the table."""
@@ -133,9 +123,14 @@ class Embedder(ABC, Generic[Upsert]):
                 stale += 1
                 continue
             try:
-                folded[plan.id], outgoing[plan.id] = self._result(plan, known, vectors, batch.now)
+                now_known, out = self._result(plan, known, vectors, batch.now)
             except Poison as error:
                 dead.append(DeadLetter(plan.record, error))
+                continue
+            if known is not None and known.said and known.said == now_known.said:
+                stale += 1  # the same event, sent again
+                continue
+            folded[plan.id], outgoing[plan.id] = now_known, out
         return Effects(Folded(folded, stale, saved), tuple(outgoing.values()), tuple(dead))
 
     def apply(self, changes: Folded) -> None:
@@ -149,8 +144,8 @@ class Embedder(ABC, Generic[Upsert]):
         try:
             decoded = self.decode(record)
             if isinstance(decoded, Tombstone):
-                return Plan(record, decoded.id, record.offset if self._mode == "offset" else None)
-            version = version_of(record, decoded.event.version, self._mode)
+                return Plan(record, decoded.id, self._lineage.null_version(record))
+            version = self._lineage.version(record, decoded.event)
             if decoded.upsert is None:
                 return Plan(record, decoded.id, version, decoded.event)
             template, statements = self.state(decoded.upsert)
@@ -192,7 +187,7 @@ class Embedder(ABC, Generic[Upsert]):
         """What is known from here on, and the record that says so. Raises ModelRejected, TooLarge."""
         version = null_version(known.version if known else None) if plan.version is None else plan.version
         if plan.upsert is None:
-            headers = tombstone_headers(plan.record, version, self._topic_id, plan.event)
+            headers = self._lineage.tombstone(plan.record, version, plan.event)
             return Known(version, None), Outgoing(self._writes, plan.id, None, headers, cause=plan.record)
         found = _all_made(plan.contents, vectors)
         made = Made(
@@ -200,7 +195,7 @@ class Embedder(ABC, Generic[Upsert]):
             plan.statements,
             tuple(np.frombuffer(found[content], dtype="<f2") for content in plan.contents),
             self._embedding(plan),
-            self._source(plan.record, plan.upsert, version),
+            self._lineage.source(plan.record, plan.upsert, version),
             self.listed_at(plan.upsert, known),
             now,
         )
@@ -210,55 +205,27 @@ class Embedder(ABC, Generic[Upsert]):
                 f"{plan.record.topic}: what becomes of it has {len(value)} bytes, the limit "
                 f"stream.max_record_bytes is {self._max_bytes}; send fewer statements or shorter lists"
             )
-        return Known(version, maker(made.embedding), found, made.listed_at), Outgoing(
-            self._writes, plan.id, value, cause=plan.record
-        )
+        known_now = Known(version, maker(made.embedding), found, made.listed_at, said_in(value))
+        return known_now, Outgoing(self._writes, plan.id, value, cause=plan.record)
 
     def _embedding(self, plan: Plan[Upsert]) -> Embedding:
         fingerprint, template = plan.made_by or ("", "")
         content = content_hash(statement.text for statement in plan.statements)
         return Embedding(fingerprint=fingerprint, template=template, content=content)
 
-    def _source(self, record: Record, upsert: Upsert, version: int) -> Source:
-        return Source(
-            topic=record.topic,
-            topic_id=self._topic_id,
-            partition=record.partition,
-            offset=record.offset,
-            version=version,
-            event_id=upsert.event_id,
-            event_time=upsert.event_time,
-        )
-
-    def _comparable(self, version: int, topic_id: str) -> int:
-        """The version among those of the input topic as it is now. Raises BadTopics.
-
-        Offsets of a topic that was deleted and created anew start again: everything in it would be late.
-        """
-        if self._mode == "event" or not topic_id or not self._topic_id or topic_id == self._topic_id:
-            return version
-        if self._reads in self._recreated:
-            return BEFORE_ALL
-        raise BadTopics(
-            f"the topic {self._reads} was deleted and created anew: offsets in it cannot be compared with those of "
-            f"before (topic id {topic_id}, now {self._topic_id}). If that was meant, declare it: "
-            f'stream.recreated = ["{self._reads}"]'
-        )
-
     def _recalled(self, record: Record) -> Known | None:
         """None for what this consumer cannot have written: its id is then embedded as if it were new."""
         if record.value is None:
-            version = tombstone_version(record.headers)
-            topic_id = tombstone_topic_id(record.headers)
-            return None if version is None else Known(self._comparable(version, topic_id), None)
+            version = self._lineage.buried(record)
+            return None if version is None else Known(version, None)
         try:
             source, embedding, vectors, listed_at = self.recall(record.value)
         except ValueError:
             return None
-        version = self._comparable(source.version, source.topic_id)
+        version = self._lineage.comparable(source.version, source.topic_id)
         # Vectors of another encoder would only take memory: they are never compared with this one's.
         same_space = embedding.fingerprint == self._encoder.fingerprint
-        return Known(version, maker(embedding), vectors if same_space else {}, listed_at)
+        return Known(version, maker(embedding), vectors if same_space else {}, listed_at, said_in(record.value))
 
 
 def _all_made(contents: Sequence[str], vectors: Vectors) -> dict[str, bytes]:

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
+
+import orjson
 
 from glowplug.events import Embedding
 
-Maker = tuple[str, str]  # fingerprint of the encoder, hash of the template
+Maker = tuple[str, str]  # fingerprint of the model, hash of the template
+
+
+class Applied(Protocol):
+    """version: of the input applied last. made_by: what made the output from it; None: it is deleted."""
+
+    @property
+    def version(self) -> int: ...
+    @property
+    def made_by(self) -> Maker | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One id.
+    """One id, as `Applied`.
 
-    version:   of the input applied last.
-    made_by:   what made its vectors; None: it is deleted.
     vectors:   bytes of float16 (dim,), by content hash.
     listed_at: of items, so that an update without it does not make an old item fresh.
+    said:      `said_in` the record published last; empty where it is not known.
     """
 
     version: int
     made_by: Maker | None
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     listed_at: datetime | None = None
+    said: bytes = b""
 
 
-def is_stale(known: Known | None, version: int | None, made_by: Maker | None) -> bool:
+def is_stale(known: Applied | None, version: int | None, made_by: Maker | None) -> bool:
     """Whether an input is late, or a repeat, where `known` was applied already.
 
     version: of the input; None: a null value without one, which deletes what is known and is there.
-    made_by: what would make its vectors; None: it deletes. The same version with another maker is no repeat.
+    made_by: what would make its output; None: it deletes. The same version with another maker is no repeat.
     """
     if known is None:
         return False
@@ -41,6 +54,18 @@ def is_stale(known: Known | None, version: int | None, made_by: Maker | None) ->
     if version == known.version and made_by is not None and known.made_by is not None:
         return made_by == known.made_by
     return version <= known.version
+
+
+def said_in(value: bytes) -> bytes:
+    """Hash, 8 bytes, of all that is the same in the record of an event and in that of the same event sent again.
+
+    value: JSON of the record, with a `source`.
+    """
+    body = orjson.loads(value)
+    body.pop("generated_at", None)
+    for place in ("partition", "offset", "version"):
+        body["source"].pop(place, None)
+    return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
 
 
 def maker(embedding: Embedding) -> Maker:

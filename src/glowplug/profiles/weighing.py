@@ -1,0 +1,148 @@
+"""From pieces, the words they name and their likeness to labels, to claims with weights. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glowplug.profiles.lexicon import Mention
+from glowplug.profiles.pieces import Piece, Read
+from glowplug.profiles.taxonomy import LabelKind, Taxonomy
+
+NAMED = 0.75  # of a label that is named outright; likeness and a verb of liking add the rest up to 1
+HINTED = 0.4  # of a label that is hinted at,
+DISLIKE_BEARS_OUT = 0.5  # a wrong dislike takes things away that fit: it needs more
+BEARS_OUT = 0.35  # by a clause that is so like the label: unrelated texts have -.03 ± .07 (decision 0006)
+SAID_TO_LIKE = 0.1
+ALIKE_ADDS = 0.15
+AGAIN = 0.03  # for each further mention, up to three: what somebody comes back to matters more
+SIDE_BY_SIDE = (
+    4  # characters between two words of one name: "films de super-héros", "vieilles locomotives à vapeur"
+)
+APART = re.compile(r"[和与跟及、,/&]|\b(?:and|y|e|et|und|и)\b")
+UNLIKELY = 0.1  # cosine of a clause to a label that it names: below, the word is probably meant otherwise
+MEANT_OTHERWISE = 0.25  # taken off then
+# A likeness alone. At about .5 a third of the clauses whose words the taxonomy lacks get the right label, and one
+# in sixteen a wrong one; below .4 most clauses that name nothing get one (decision 0011).
+ALIKE = 0.52
+CERTAIN = 0.75  # cosine of near synonyms
+DISLIKED_ALIKE = 0.6  # for the same reason
+CLEARER = 0.05  # by so much it has to beat what says nothing
+LEAST_ALIKE, MOST_ALIKE = 0.2, 0.6  # weights of claims by likeness alone, at ALIKE and at CERTAIN
+LETTERS = 8  # the shortest piece that is judged by likeness alone, an ideograph counting for three letters
+IDEOGRAPH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Label `row`, wanted or not, by the words [start, end) of the visible text of field number `at`."""
+
+    row: int
+    is_wanted: bool
+    weight: float
+    at: int
+    start: int
+    end: int
+    is_named: bool
+
+
+def weigh(
+    reads: Sequence[Read], likeness: Sequence[NDArray[np.float32]], taxonomy: Taxonomy, kinds: frozenset[LabelKind]
+) -> list[Weighed]:
+    """The strongest evidence of each label of `kinds`, the strongest labels first, ties in the order of the text.
+
+    likeness: for each field float32 (pieces, labels); a row of zeros where a piece has no vector. A label is wanted
+    or not, never both. Of a label and a broader one that the same clause names, the narrower is meant.
+    """
+    rows = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind in kinds)
+    nothing = [row for row, label in enumerate(taxonomy.labels) if label.kind == "nothing"]
+    found: list[Weighed] = []
+    for at, (read, alike) in enumerate(zip(reads, likeness, strict=True)):
+        for piece, row in zip(read.pieces, alike, strict=True):
+            if piece.stance != "neither":
+                found += _named(at, read, piece, row, rows, taxonomy)
+                found += _alike(at, read, piece, row, rows, nothing)
+    return _strongest(found)
+
+
+def _named(
+    at: int, read: Read, piece: Piece, alike: NDArray[np.float32], rows: frozenset[int], taxonomy: Taxonomy
+) -> Iterable[Weighed]:
+    named = [mention for mention in piece.mentions if mention.row in rows]
+    for row in dict.fromkeys(mention.row for mention in named):
+        own = [
+            mention for mention in named if mention.row == row and not _is_broader(read, mention, named, taxonomy)
+        ]
+        if not own:
+            continue
+        cosine = float(alike[row])
+        is_sure = any(mention.is_sure for mention in own)
+        weight = (NAMED if is_sure else HINTED) + ALIKE_ADDS * min(1.0, max(0.0, cosine) / CERTAIN)
+        weight += SAID_TO_LIKE if piece.by in ("like", "keep") else 0.0
+        weight -= MEANT_OTHERWISE if alike.any() and cosine < UNLIKELY else 0.0
+        start, end = own[0].start, own[0].end
+        yield Weighed(row, piece.stance == "wanted", weight, at, start, end, is_named=is_sure)
+
+
+def _is_broader(read: Read, mention: Mention, named: Sequence[Mention], taxonomy: Taxonomy) -> bool:
+    """ "films de super-héros": one thing, named by two words side by side."""
+    return any(
+        other.is_sure
+        and mention.row in taxonomy.above[other.row]
+        and max(mention.start - other.end, other.start - mention.end) <= SIDE_BY_SIDE
+        and not APART.search(read.text.folded, min(mention.end, other.end), max(mention.start, other.start))
+        for other in named
+    )
+
+
+def _alike(
+    at: int, read: Read, piece: Piece, alike: NDArray[np.float32], rows: frozenset[int], nothing: Sequence[int]
+) -> Iterable[Weighed]:
+    """The one label that a piece without a mention is most like, if it is like it enough."""
+    if any(mention.row in rows for mention in piece.mentions) or _letters(read, piece) < LETTERS:
+        return
+    if piece.by == "near":  # "no hurry", "without a car": what a mere "no" is about has to be named
+        return
+    ours = sorted(rows)
+    best = ours[int(np.argmax(alike[ours]))]
+    cosine = float(alike[best])
+    if cosine < (ALIKE if piece.stance == "wanted" else DISLIKED_ALIKE) or any(
+        cosine < float(alike[row]) + CLEARER for row in nothing
+    ):
+        return
+    share = min(1.0, (cosine - ALIKE) / (CERTAIN - ALIKE))
+    weight = LEAST_ALIKE + (MOST_ALIKE - LEAST_ALIKE) * share
+    yield Weighed(best, piece.stance == "wanted", weight, at, piece.start, piece.end, is_named=False)
+
+
+def _letters(read: Read, piece: Piece) -> int:
+    words = read.text.folded[piece.start : piece.end]
+    return sum(IDEOGRAPH if "\u3040" <= char <= "\u9fff" else 1 for char in words if char.isalnum())
+
+
+def _strongest(found: Sequence[Weighed]) -> list[Weighed]:
+    best: dict[int, Weighed] = {}
+    times: dict[tuple[int, bool], int] = {}
+    for one in found:
+        times[one.row, one.is_wanted] = times.get((one.row, one.is_wanted), 0) + 1
+        known = best.get(one.row)
+        # Of two that are equally strong a dislike wins: it was said expressly.
+        if known is None or (one.weight, not one.is_wanted) > (known.weight, not known.is_wanted):
+            best[one.row] = one
+    strengthened = [
+        Weighed(
+            one.row,
+            one.is_wanted,
+            round(min(1.0, one.weight + AGAIN * min(3, times[one.row, one.is_wanted] - 1)), 3),
+            one.at,
+            one.start,
+            one.end,
+            one.is_named,
+        )
+        for one in best.values()
+    ]
+    return sorted(strengthened, key=lambda one: (-one.weight, one.at, one.start, one.row))

@@ -1,0 +1,36 @@
+"""One profile model for all threads of a process: a call at a time, users before items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glowplug.errors import ModelRejected
+from glowplug.inference.encoder import TextEncoder
+from glowplug.inference.turnstile import Turnstile
+from glowplug.profiles.model import Inferred, ProfileModel, Subject, load
+from glowplug.settings import Settings
+
+PATIENCE = 8  # calls for users in a row before one for items goes between
+
+
+class InTurns:
+    """A ProfileModel. All subjects of a call are of one kind."""
+
+    def __init__(self, model: ProfileModel) -> None:
+        self._model = model
+        self._turnstile = Turnstile(PATIENCE)
+        self.fingerprint = model.fingerprint
+
+    def infer(self, subjects: Sequence[Subject]) -> list[Inferred | ModelRejected]:
+        rank = 1 if any(subject.kind == "item" for subject in subjects) else 0
+        with self._turnstile.turn(rank):
+            return self._model.infer(subjects)
+
+
+def load_model(settings: Settings, encoder: TextEncoder) -> InTurns | None:
+    """The model that the settings name, for as many threads as like; None where they name none.
+
+    encoder: for a model that reads by sentence vectors. Raises ModelMissing, BadSettings.
+    """
+    model = load(settings, encoder)
+    return InTurns(model) if model is not None else None

@@ -1,0 +1,1 @@
+"""The offline side: data sets, splits, baselines, learned blocks and what they are worth."""

@@ -1,0 +1,101 @@
+"""Behaviour as factors: the interaction matrix, smoothed over similar items, as users' and items' vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from glowplug.training.arrays import Floats, Indices, Mask, Sparse
+from glowplug.training.behaviour import DENSE_ITEMS, ease, neighbours
+from glowplug.training.dataset import Dataset
+
+RANKS = (64, 128, 256)  # columns of the block; past the last an index would grow more than lists gain
+POWERS = 4  # passes over the matrix: enough for singular values that fall slowly (Halko et al. 2011, section 1.6)
+SMOOTHED_OVER = 50  # neighbours, where there are too many items for EASE: each pass costs items x these x columns
+SPARE = 10  # columns sampled beyond those kept, the same paper's advice
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """users: float32 (users, rank). items: float32 (items, rank), zero for those without training interactions.
+
+    inputs: float32 (items, rank): a user's row is the sum of the inputs of what they dealt with, 1 for a yes and
+    `weak` for the others, so that a user who does something new is one addition away.
+    """
+
+    users: Floats
+    items: Floats
+    inputs: Floats
+
+
+class Behaviour:
+    """Factors U F' of Y = R + w R B, by how it is smoothed; each computed once.
+
+    R: training interactions, 1 for a yes and `weak` for the others. B: EASE, or item neighbours where there are
+    more than DENSE_ITEMS items. Singular values are shared evenly between both sides.
+    """
+
+    def __init__(self, data: Dataset, train: Mask) -> None:
+        self.data, self.train = data, train
+        self._smooth: dict[tuple[float, float], tuple[Indices, Sparse, Floats | Sparse]] = {}
+        self._known: dict[tuple[float, float, float], Factors] = {}
+
+    def factors(self, weak: float, ridge: float, smoothing: float) -> Factors:
+        key = (weak, ridge, smoothing)
+        if key not in self._known:
+            self._known[key] = self._factors(*key)
+        return self._known[key]
+
+    def spread(self, rows: Floats, weak: float, ridge: float, smoothing: float) -> Floats:
+        """float32 (items, d): (I + w B) rows, so that R times it is Y times `rows`, (items, d)."""
+        met, _, weights = self._parts(weak, ridge)
+        out: Floats = rows.astype(np.float32, copy=True)
+        if smoothing:
+            out[met] += smoothing * (weights @ rows[met])
+        return out
+
+    def _parts(self, weak: float, ridge: float) -> tuple[Indices, Sparse, Floats | Sparse]:
+        """Items met, interactions with them, and their similarity."""
+        key = (weak, ridge)
+        if key not in self._smooth:
+            matrix = self.data.matrix(self.train, weak)
+            met = np.flatnonzero(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+            inner = matrix[:, met]
+            similar = ease(inner, ridge) if len(met) <= DENSE_ITEMS else neighbours(inner, keep=SMOOTHED_OVER)
+            self._smooth = {key: (met, inner, similar)}  # one at a time: it can be the largest thing held
+        return self._smooth[key]
+
+    def _factors(self, weak: float, ridge: float, smoothing: float) -> Factors:
+        met, inner, weights = self._parts(weak, ridge)
+        right = factorised(
+            lambda x: inner @ (x + smoothing * (weights @ x)),
+            lambda x: (back := inner.T @ x) + smoothing * (weights.T @ back),
+            inner.shape,
+            powers=POWERS if len(met) <= DENSE_ITEMS else POWERS // 2,
+        )[1]
+        # Y = U S V', so U sqrt(S) = Y V / sqrt(S) = R (V + w B V) / sqrt(S), and `right` is V sqrt(S).
+        back = right / np.maximum((right**2).sum(axis=0), 1e-12)
+        items, inputs = (np.zeros((len(self.data.items), right.shape[1]), np.float32) for _ in range(2))
+        items[met], inputs[met] = right, back + smoothing * (weights @ back)
+        return Factors((inner @ inputs[met]).astype(np.float32), items, inputs)
+
+
+def factorised(
+    forth: Callable[[Floats], Floats],
+    back: Callable[[Floats], Floats],
+    shape: tuple[int, int],
+    powers: int = POWERS,
+) -> tuple[Floats, Floats]:
+    """Randomised SVD (Halko, Martinsson & Tropp 2011, SIAM Review 53:217) of a matrix given by its products."""
+    width = min(max(RANKS), min(shape))
+    start = np.random.default_rng(0).standard_normal((shape[1], min(width + SPARE, min(shape)))).astype(np.float32)
+    basis = linalg.qr(forth(start), mode="economic")[0]
+    for _ in range(powers):
+        basis = linalg.qr(forth(linalg.qr(back(basis), mode="economic")[0]), mode="economic")[0]
+    left, sizes, right = linalg.svd(back(basis).T, full_matrices=False)
+    roots = np.sqrt(sizes[:width])
+    users = (basis @ left[:, :width]) * roots
+    return users.astype(np.float32), (right[:width].T * roots).astype(np.float32)

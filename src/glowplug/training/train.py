@@ -1,0 +1,142 @@
+"""`glowplug train`: what an evaluation chose, fitted on everything and written down with what it is worth."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from glowplug import __version__
+from glowplug.settings import Settings
+from glowplug.training import fold_in, item_block
+from glowplug.training.artifact import write_artifact
+from glowplug.training.dataset import Dataset, read_folder
+from glowplug.training.evaluation import OURS, Line, evaluate, lines
+from glowplug.training.factors import Behaviour
+from glowplug.training.features import Features, features
+from glowplug.training.splits import cold_item, cold_user
+from glowplug.training.texts import Progress
+from glowplug.training.tuning import Choice
+
+CARD, FIGURES = "model_card.md", "card.json"
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers")
+
+
+def train(
+    settings: Settings, folder: Path, out: Path, *, seed: int, k: int, threshold: float | None, say: Progress
+) -> list[Line]:
+    """Judges the blocks on one draw of cold items and one of cold users, fits them on all interactions with the
+    hyperparameters chosen there, and writes head, card and figures into `out`. Returns what it judged.
+
+    Raises BadInputFile, ModelMissing.
+    """
+    data = read_folder(folder, settings.domain("default"), threshold)
+    read = features(data, settings.encoder, say)
+    results = evaluate(data, (maker(data, seed) for maker in (cold_item, cold_user)), read, k, say)
+    of_items = results.choices["cold-item", seed][OURS]
+    of_users = results.choices["cold-user", seed][OURS]
+    fingerprint = _fit(data, read, of_items, of_users, out)
+    say(f"{fingerprint} is in {out}")
+    found = lines(results)
+    card: dict[str, Any] = {
+        "head": fingerprint,
+        "data": {
+            "name": data.name,
+            "sha256": _data_hash(data),
+            "users": len(data.users),
+            "items": len(data.items),
+            "interactions": len(data.user),
+            "positives": int(data.positive.sum()),
+            "threshold": data.threshold,
+        },
+        "encoder": read.encoder,
+        "split": {"protocols": ["cold-item", "cold-user"], "seed": seed, "k": k},
+        "choices": {"items": of_items, "users": of_users},
+        "revision": _revision(),
+        "versions": {"glowplug": __version__} | {name: _version(name) for name in LIBRARIES},
+        "lines": [asdict(line) for line in found],
+    }
+    (out / FIGURES).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    (out / CARD).write_text(_card(card, found), encoding="utf-8")
+    return found
+
+
+def _fit(data: Dataset, read: Features, of_items: Choice, of_users: Choice, out: Path) -> str:
+    behaviour = Behaviour(data, np.ones(len(data.user), bool))
+    channels = read.of_words + read.of_items
+    factors, head = item_block.fitted(behaviour, channels, of_items)
+    whole = item_block.with_profile(factors, behaviour, read.vectors, of_items)
+    model = fold_in.fitted(data.matrix(behaviour.train), read.vectors, of_users)
+    # The user model's item side, [p | L], of a new item: from the same kernel, to other targets.
+    directions = item_block.projection(behaviour, channels, of_items, head.landmarks, model.items)
+    return write_artifact(out, data.items.ids, whole, head, channels, model, directions, read.of_users)
+
+
+def _data_hash(data: Dataset) -> str:
+    digest = hashlib.sha256()
+    for side in (data.users, data.items):
+        digest.update(orjson.dumps(side.ids))
+        for field in side.fields:
+            digest.update(orjson.dumps([field.name, field.kind, field.values]))
+    for array in (data.user, data.item, data.positive, data.time):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _revision() -> str | None:
+    """The git revision of this code, with + where it was changed; None outside a checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*words: str) -> str:
+    command = ("git", *words)
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _card(card: dict[str, Any], found: Sequence[Line]) -> str:
+    data, split = card["data"], card["split"]
+    rows = [f"| {line.task} | {line.model} | {_shown(line, 'recall')} | {_shown(line, 'ndcg')} |" for line in found]
+    return "\n".join(
+        [
+            f"# {card['head']}",
+            "",
+            "A learned block for items that nobody has met and users of whom little is known: one inner product.",
+            "",
+            f"- Data: {data['name']}, {data['users']:,} users, {data['items']:,} items, {data['interactions']:,} "
+            f"interactions, {data['positives']:,} positive (SHA-256 {data['sha256']})",
+            f"- Texts read by: {card['encoder']}",
+            f"- Judged on: cold items and cold users, seed {split['seed']}; then fitted on all interactions",
+            f"- Code: glowplug {__version__}, revision {card['revision']}",
+            "",
+            f"| task | model | recall@{split['k']} | NDCG@{split['k']} |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "Means over users with 95% bootstrap intervals. All figures and hyperparameters: `card.json`.",
+            "",
+        ]
+    )
+
+
+def _shown(line: Line, metric: str) -> str:
+    found = line.means[metric]
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"

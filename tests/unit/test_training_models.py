@@ -1,0 +1,288 @@
+"""Baselines and learned blocks: closed forms against slow formulas, and lists against plainly structured data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glowplug.inference.encoder import Kind, Vectors
+from glowplug.inference.fake import FakeEncoder
+from glowplug.settings import DomainSettings
+from glowplug.training import behaviour, fold_in, item_block
+from glowplug.training.arrays import Floats
+from glowplug.training.baselines import baselines
+from glowplug.training.channels import attribute_channels, word_channels
+from glowplug.training.dataset import Dataset, Side, read_folder
+from glowplug.training.factors import Behaviour
+from glowplug.training.fields import Field
+from glowplug.training.ranked import rank
+from glowplug.training.splits import cold_item, cold_user, split
+from glowplug.training.tasks import Split, Task
+from glowplug.training.texts import encoded, item_texts
+from glowplug.training.tuning import search
+from glowplug.training.vectors import scorer, served
+from tests.support.shelf import write_shelf
+
+ALL = np.arange(6)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return read_folder(write_shelf(tmp_path_factory.mktemp("shelf")), DomainSettings())
+
+
+def matrix(rows: list[list[float]]) -> sparse.csr_array:
+    return sparse.csr_array(np.array(rows, dtype=np.float32))
+
+
+def texts_of(data: Dataset) -> Floats:
+    return FakeEncoder(dim=16).encode(item_texts(data.items), "item")
+
+
+def mean_ndcg(data: Dataset, one: Split, task: Task) -> dict[str, float]:
+    texts = item_texts(data.items)
+    vectors = FakeEncoder(dim=16).encode(texts, "item")
+    _, words = word_channels(texts, vectors)
+    return {
+        name: float(rank(task, model, 10).values["ndcg"].mean())
+        for name, model in baselines(data, one, words, vectors, 10)
+    }
+
+
+# ---- behaviour --------------------------------------------------------------------------------------------
+
+
+def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
+    rng = np.random.default_rng(0)
+    likes = (rng.random((40, 6)) < 0.4).astype(np.float32)
+    ridge = 2.0 * float((likes**2).sum(axis=0).mean())
+    found = behaviour.ease(sparse.csr_array(likes), 2.0)
+    for item in range(6):
+        others = np.delete(likes, item, axis=1)
+        slow = np.linalg.solve(others.T @ others + ridge * np.eye(5), others.T @ likes[:, item])
+        assert np.delete(found[:, item], item) == pytest.approx(slow, abs=1e-5)
+    assert not found.diagonal().any()
+
+
+def test_neighbours_are_shrunk_cosines() -> None:
+    found = behaviour.neighbours(matrix([[1, 1, 0], [1, 1, 0], [1, 0, 1]]), shrink=1.0).toarray()
+    a_b, a_c = 2 / (np.sqrt(3 * 2) + 1), 1 / (np.sqrt(3 * 1) + 1)
+    assert found == pytest.approx(np.array([[0, a_b, a_c], [a_b, 0, 0], [a_c, 0, 0]]))
+
+
+def test_factors_multiply_to_the_smoothed_matrix(shelf: Dataset) -> None:
+    train = np.ones(len(shelf.user), bool)
+    found = Behaviour(shelf, train).factors(0.5, 10.0, 2.0)
+    likes = shelf.matrix(train, weak=0.5)
+    whole = likes.toarray() + 2 * (likes @ behaviour.ease(likes, 10.0))
+    assert found.users @ found.items.T == pytest.approx(whole, abs=1e-3)
+
+
+# ---- channels ---------------------------------------------------------------------------------------------
+
+
+def distances(field: Field) -> dict[str, np.ndarray]:
+    side = Side(tuple(str(at) for at in range(len(field.values))), (field,))
+    rows = np.arange(len(side))
+    return {channel.name: channel.distance(rows, rows) for channel in attribute_channels(side)}
+
+
+def test_numbers_are_apart_by_standard_deviations_and_a_missing_one_is_the_median() -> None:
+    found = distances(Field("year", "number", (1990.0, 2000.0, 2010.0, None)))
+    spread = np.std([1990, 2000, 2010])
+    assert found["year"][0] == pytest.approx(np.array([0, 10, 20, 10]) / spread, rel=1e-4)
+
+
+def test_categories_are_the_same_or_not() -> None:
+    found = distances(Field("brand", "category", ("a", "b", "a", "b")))
+    assert found["brand"][0].tolist() == [0, 1, 0, 1]
+
+
+def test_a_name_that_nobody_shares_is_no_channel() -> None:
+    assert distances(Field("code", "category", ("a", "b", "c"))) == {}
+
+
+def test_rare_entries_bring_lists_closer_than_common_ones() -> None:
+    lists = (("common", "rare"), ("rare", "x"), ("common", "y"), ("common", "z"))
+    found = distances(Field("tags", "list", lists))["tags"]
+    assert found[0, 1] < found[0, 2] < 1
+    assert found[1, 2] == pytest.approx(1)
+    assert found.diagonal() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_first_entries_count_more_where_lists_are_long() -> None:
+    lists = (("star", "b", "c"), ("star", "e", "f"), ("g", "h", "c"))
+    found = distances(Field("cast", "list", lists))["cast (first)"]
+    assert found[0, 1] < found[0, 2]
+
+
+def test_how_much_is_said_of_an_item_is_a_channel() -> None:
+    found = distances(Field("plot", "text", ("x" * 100, "x" * 100, None)))
+    assert found["plot (size)"][0].tolist() == [0, 0, found["plot (size)"][0, 2]]
+    assert found["plot (size)"][0, 2] > 1
+
+
+# ---- the learned blocks -----------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
+def test_served_vectors_keep_every_order_and_fit_their_bounds(seed: int, large: float, small: float) -> None:
+    rng = np.random.default_rng(seed)
+    users, items = rng.normal(size=(5, 8)) * large, rng.normal(size=(20, 8)) * small
+    found = served(users.astype(np.float32), items.astype(np.float32))
+    for side in (found.users, found.items):
+        assert side.dtype == np.float16
+        assert np.linalg.norm(side.astype(np.float64), axis=1).max() < 1.001
+    exact = users @ items.T
+    rounded = found.users.astype(np.float64) @ found.items.astype(np.float64).T
+    for row in range(5):
+        assert np.corrcoef(exact[row], rounded[row])[0, 1] > 0.9999
+
+
+def test_items_that_nobody_met_land_where_their_attributes_say(shelf: Dataset) -> None:
+    one = cold_item(shelf, 0)
+    past = Behaviour(shelf, one.train)
+    channels = attribute_channels(shelf.items)
+    choice, _ = item_block.tuned([(past, one.validation[0])], channels, texts_of(shelf), 10)
+    factors, head = item_block.fitted(past, channels, choice)
+    (task,) = one.test
+    ours = rank(task, scorer(item_block.block(factors)), 10).values["ndcg"].mean()
+    simple = mean_ndcg(shelf, one, task)
+    assert ours > 2 * simple["random"]
+    assert ours > simple["popularity"]
+    assert head.project(task.items, channels) == pytest.approx(factors.items[task.items], abs=1e-5)
+
+
+def test_the_profile_is_the_ridge_regression_of_smoothed_behaviour_on_the_text(shelf: Dataset) -> None:
+    one = cold_item(shelf, 0)
+    past, vectors = Behaviour(shelf, one.train), texts_of(shelf)
+    choice = item_block.START | {"profile": 1.0, "profile ridge": 0.5, "weak": 0.0}
+    factors = item_block.targets(past, choice)
+    found = item_block.with_profile(factors, past, vectors, choice)
+    rank_of = factors.users.shape[1]
+
+    likes = shelf.matrix(one.train)
+    met = np.unique(shelf.item[one.train])
+    smooth = likes[:, met].toarray()
+    smooth += choice["smoothing"] * (smooth @ behaviour.ease(likes[:, met], choice["ease"]))
+    texts = vectors[met].astype(np.float64)
+    gram = texts.T @ texts
+    slow = smooth @ texts @ np.linalg.inv(gram + 0.5 * gram.diagonal().mean() * np.eye(16))
+    part = found.users[:, rank_of:]
+    assert part / np.linalg.norm(part) == pytest.approx(slow / np.linalg.norm(slow), abs=1e-4)
+    assert (likes @ found.inputs)[:, rank_of:] == pytest.approx(part, abs=1e-3)
+    assert found.items[:, rank_of:].tolist() == vectors.tolist()
+
+
+def test_landmarks_among_all_items_come_close_to_the_exact_solution(
+    shelf: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = cold_item(shelf, 0)
+    past, channels = Behaviour(shelf, one.train), attribute_channels(shelf.items)
+    choice = item_block.START | {channel.name: 0.3 for channel in channels} | {"ridge": 1.0}
+    exact, _ = item_block.fitted(past, channels, choice)
+    monkeypatch.setattr(item_block, "LANDMARKS", 50)
+    some, head = item_block.fitted(past, channels, choice)
+    assert len(head.landmarks) == 50
+    cold = one.test[0].items
+    assert np.corrcoef(exact.items[cold].ravel(), some.items[cold].ravel())[0, 1] > 0.95
+
+
+def test_the_posterior_is_that_of_the_covariance_formula() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.random((60, 12)) < 0.3
+    likes = sparse.csr_array(drawn[drawn.any(axis=1)].astype(np.float32))
+    choice = fold_in.START | {"rank": 12.0, "noise": 0.5}
+    model = fold_in.fitted(likes, np.zeros((12, 4), np.float32), choice)
+    rates = likes.toarray().mean(axis=0)
+    covariance = np.cov(likes.toarray(), rowvar=False, bias=True)
+    support = np.array([2, 7])
+    known = matrix([[1.0 if item in support else 0.0 for item in range(12)]])
+    prior = np.zeros((1, model.directions.shape[1]), np.float32)
+    score = model.popularity + model.posterior(prior, known)[0] @ model.directions.T
+
+    noise = 0.5 * np.trace(covariance) / 12
+    inner = covariance[np.ix_(support, support)] + noise * np.eye(2)
+    slow = rates + covariance[:, support] @ np.linalg.solve(inner, 1 - rates[support])
+    assert score == pytest.approx(slow, abs=2e-3)
+
+
+def test_a_new_user_is_placed_by_attributes_and_then_by_what_they_like(shelf: Dataset) -> None:
+    one = cold_user(shelf, 0)
+    channels = attribute_channels(shelf.users)
+    vectors = np.zeros((len(shelf.items), 4), np.float32)
+    choice, _ = fold_in.tuned([(shelf.matrix(one.train), one.validation)], vectors, channels, 10)
+    model = fold_in.fitted(shelf.matrix(one.train), vectors, choice)
+    ours = {task.name: rank(task, fold_in.fold_in(model, channels), 10).values["ndcg"].mean() for task in one.test}
+    for task in one.test:
+        assert ours[task.name] > mean_ndcg(shelf, one, task)["popularity"]
+    assert ours["cold users, k=0"] < ours["cold users, k=5"]
+
+
+def test_popularity_in_a_group_beats_popularity_where_groups_differ(shelf: Dataset) -> None:
+    one = cold_user(shelf, 0)
+    found = mean_ndcg(shelf, one, one.test[0])
+    assert found["popularity in group"] > found["popularity"] > found["random"]
+
+
+def test_all_baselines_are_there_and_none_needs_a_profile(shelf: Dataset) -> None:
+    one = cold_user(shelf, 0)
+    found = mean_ndcg(shelf, one, one.test[0])
+    assert list(found) == [
+        "random",
+        "popularity",
+        "popularity in group",
+        "TF-IDF profile",
+        "raw embedding",
+        "itemKNN",
+        "EASE",
+    ]
+    for name in ("TF-IDF profile", "raw embedding", "itemKNN", "EASE"):
+        assert found[name] == pytest.approx(found["popularity"], abs=1e-9)
+
+
+def test_neighbours_beat_popularity_on_items_that_users_met(shelf: Dataset) -> None:
+    one = split(shelf, "warm", 0)
+    found = mean_ndcg(shelf, one, one.test[0])
+    assert min(found["itemKNN"], found["EASE"]) > found["popularity"]
+
+
+# ---- texts and tuning -------------------------------------------------------------------------------------
+
+
+def test_texts_are_encoded_once_whatever_the_data_set(tmp_path: Path) -> None:
+    class Counting(FakeEncoder):
+        def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
+            asked.extend(texts)
+            return super().encode(texts, kind)
+
+    asked: list[str] = []
+    encoder = Counting(dim=8)
+    first = encoded(["one", "two", "one"], encoder, tmp_path, lambda _: None)
+    again = encoded(["two", "three"], encoder, tmp_path, lambda _: None)
+    assert asked == ["one", "two", "three"]
+    assert first[0].tolist() == first[2].tolist()
+    assert again[0].tolist() == first[1].tolist()
+
+
+def test_words_and_vectors_are_channels_of_cosine_distance() -> None:
+    vectors = FakeEncoder(dim=8).encode(["red", "blue", "red"], "item")
+    (embedding, words), _ = word_channels(["red", "blue", "red"], vectors)
+    rows = np.arange(3)
+    for channel in (embedding, words):
+        assert channel.distance(rows, rows)[0, 2] == pytest.approx(0, abs=1e-6)
+        assert channel.distance(rows, rows)[0, 1] > 0.1
+
+
+def test_a_search_walks_to_the_best_of_the_grid_and_stays_without_a_gain() -> None:
+    grid = {"x": (0.0, 1.0, 2.0), "y": (0.0, 1.0, 2.0)}
+    best, value = search({"x": 0.0, "y": 0.0}, grid, lambda c: -((c["x"] - 1) ** 2) - (c["y"] - 2) ** 2)
+    assert (best, value) == ({"x": 1.0, "y": 2.0}, 0.0)
+    assert search({"x": 1.0, "y": 2.0}, grid, lambda _: 0.5) == ({"x": 1.0, "y": 2.0}, 0.5)
