@@ -12,8 +12,9 @@ MASK = "***"
 # "token" only as a word of its own: batch_tokens and the tokenizer are no secrets.
 _WORDS = r"password|passwd|secret|(?<![a-z])token(?![a-z])|credential|api[._-]?key|key\.pem|oauthbearer\.config"
 SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
-# Both begin where a word does and never go back into it, so that long texts cost linear time.
-_url_password = re.compile(r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):\S*@")
+# Both begin where a word does and never go back into it, so that long texts cost linear time; no password is longer
+# than 1,024 characters, or each of many schemes in a row would look for an @ up to the end.
+_url_password = re.compile(r"(?P<scheme>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):\S{0,1024}@")
 _assigned = re.compile(
     rf"(?P<name>(?<![\w.-])(?=[\w.-]*(?:{_WORDS}))[\w.-]++)(?P<sign>[\"']?\s*[=:]\s*)"
     r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&}]+)",
