@@ -15,7 +15,7 @@ from glowplug.inference.shared import SharedEncoder
 from glowplug.profiles.encoder_model import EncoderProfileModel
 from glowplug.profiles.fake import WORDS, FakeProfileModel
 from glowplug.profiles.model import Claimed, Inferred, ProfileModel, Subject
-from glowplug.profiles.taxonomy import built_in
+from glowplug.profiles.taxonomy import Label, Taxonomy, built_in
 from glowplug.settings import EncoderSettings
 
 BIOS = (
@@ -227,10 +227,21 @@ def test_wants_and_dislikes_are_read_in_many_languages(
 
 
 @pytest.mark.model
-def test_a_thing_without_a_word_in_the_taxonomy_is_found_by_likeness(real: ProfileModel) -> None:
-    text = "My evenings belong to pictures of strangers taken in the city"
-    (found,) = described(real, user(text))
-    assert found.interests[0].label == "street-photography"
+def test_a_thing_without_a_word_in_the_taxonomy_is_found_by_likeness(tmp_path: Path) -> None:
+    taxonomy = Taxonomy(
+        (
+            Label("falconry", "interest", "hunting with hawks and falcons"),
+            Label("curling", "interest", "curling stones on ice"),
+            Label("nothing", "nothing", "nothing in particular", words=("hello", "just looking around")),
+        )
+    )
+    encoder = load_encoder(EncoderSettings(model="small", offline=True))
+    model = EncoderProfileModel(encoder, taxonomy, tmp_path)
+    text = "Hello. I hunt with a goshawk."
+    (found,) = described(model, user(text))
+    assert [(claim.label, text[claim.start : claim.end]) for claim in found.interests] == [
+        ("falconry", "I hunt with a goshawk")
+    ]
 
 
 @pytest.mark.model

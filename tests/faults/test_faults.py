@@ -13,7 +13,7 @@ from tests.faults.scenarios.kills import kill_points, random_kills
 from tests.faults.scenarios.outages import broker_kills, redis_faults
 
 SEED = 20_261_124  # any; the same in every run, so that a failure comes again
-KILLS = 5
+KILLS = 3
 
 SLICE: dict[str, Callable[[Bed], Iterator[Result]]] = {
     "killed at each step": lambda bed: kill_points(bed, SEED, ("recommender", "redis_writer")),

@@ -82,7 +82,8 @@ class Lexicon:
             for word in self._words[head]:
                 stop = _end(word, text, start, end)
                 if stop is not None:
-                    yield Mention(word.row, start, stop, word.is_sure)
+                    first = _word_start(folded, start) if word.is_open_left else start
+                    yield Mention(word.row, first, stop, word.is_sure)
 
 
 def _word(row: int, spelt: str) -> Word:
@@ -155,6 +156,12 @@ def _begins(folded: str, start: int) -> bool:
             left -= 1
         return folded[left:start] in ARTICLES
     return False
+
+
+def _word_start(folded: str, at: int) -> int:
+    while at > 0 and _is_letter(folded, at - 1):
+        at -= 1
+    return at
 
 
 def _opens_sentence(folded: str, start: int) -> bool:

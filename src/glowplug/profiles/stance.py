@@ -168,11 +168,12 @@ def _is_bare(folded: str, run: Run) -> bool:
 
 
 def _goes_on(folded: str, found: Sequence[Run], at: int) -> bool:
-    """Whether this clause, or one behind it with only bare ones between, begins with "or", "and", …"""
+    """Whether this clause, or one behind it with only bare ones between, ends a list: "…, or C", "…, B and C"."""
+    joined = CONTINUES.match if found[at - 1].by == "near" else JOINED.search
     for run in found[at:]:
         if run.by or not run.is_first or not _is_bare(folded, run):
             return False
-        if CONTINUES.match(folded, run.start):
+        if joined(folded, run.start, run.end):
             return True
     return False
 

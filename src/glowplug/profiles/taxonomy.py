@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -80,12 +80,12 @@ def built_in() -> Taxonomy:
 def taxonomy(settings: ProfileSettings) -> Taxonomy:
     """The built-in labels, and those of the settings: of the file first, then the inline ones.
 
-    A label whose id is known adds its words to that label, and replaces its name. Raises BadSettings.
+    A label whose id is known adds its words to that label, and may rename it. Raises BadSettings.
     """
     merged = {label.id: label for label in built_in().labels}
     for label in (*_of_file(settings.taxonomy), *_inline(settings.labels)):
         known = merged.get(label.id)
-        merged[label.id] = _joined(known, label) if known else label
+        merged[label.id] = _joined(known, label) if known else replace(label, name=label.name or label.id)
     for label in merged.values():
         unknown = next((id_ for id_ in label.broader if id_ not in merged), None)
         if unknown is not None:
@@ -99,7 +99,7 @@ def _joined(known: Label, more: Label) -> Label:
     return Label(
         id=known.id,
         kind=known.kind,
-        name=more.name,
+        name=more.name or known.name,
         domain=more.domain or known.domain,
         broader=more.broader or known.broader,
         words=tuple(dict.fromkeys((*known.words, *more.words))),
@@ -109,7 +109,7 @@ def _joined(known: Label, more: Label) -> Label:
 
 def _inline(labels: dict[str, LabelSettings]) -> Iterable[Label]:
     for id_, label in labels.items():
-        yield Label(id_, label.kind, label.name or id_.replace("-", " "), "", label.broader, label.words)
+        yield Label(id_, label.kind, label.name, "", label.broader, label.words)
 
 
 def _of_file(path: Path | None) -> Sequence[Label]:

@@ -15,14 +15,12 @@ from glowplug.profiles.taxonomy import LabelKind, Taxonomy
 
 NAMED = 0.75  # of a label that is named outright; likeness and a verb of liking add the rest up to 1
 HINTED = 0.4  # of a label that is hinted at,
-DISLIKE_BEARS_OUT = 0.5  # a wrong dislike takes things away that fit: it needs more
 BEARS_OUT = 0.35  # by a clause that is so like the label: unrelated texts have -.03 ± .07 (decision 0006)
+DISLIKE_BEARS_OUT = 0.45  # a wrong dislike takes things away that fit: it needs more
 SAID_TO_LIKE = 0.1
 ALIKE_ADDS = 0.15
 AGAIN = 0.03  # for each further mention, up to three: what somebody comes back to matters more
-SIDE_BY_SIDE = (
-    4  # characters between two words of one name: "films de super-héros", "vieilles locomotives à vapeur"
-)
+SIDE_BY_SIDE = 4  # characters between two words of one name: "films de super-héros", "locomotives à vapeur"
 APART = re.compile(r"[和与跟及、,/&]|\b(?:and|y|e|et|und|и)\b")
 UNLIKELY = 0.1  # cosine of a clause to a label that it names: below, the word is probably meant otherwise
 MEANT_OTHERWISE = 0.25  # taken off then
@@ -61,6 +59,8 @@ def weigh(
     rows = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind in kinds)
     nothing = [row for row, label in enumerate(taxonomy.labels) if label.kind == "nothing"]
     found: list[Weighed] = []
+    if not rows:
+        return found
     for at, (read, alike) in enumerate(zip(reads, likeness, strict=True)):
         for piece, row in zip(read.pieces, alike, strict=True):
             if piece.stance != "neither":
@@ -81,6 +81,9 @@ def _named(
             continue
         cosine = float(alike[row])
         is_sure = any(mention.is_sure for mention in own)
+        least = BEARS_OUT if piece.stance == "wanted" else DISLIKE_BEARS_OUT
+        if not is_sure and cosine < least:
+            continue
         weight = (NAMED if is_sure else HINTED) + ALIKE_ADDS * min(1.0, max(0.0, cosine) / CERTAIN)
         weight += SAID_TO_LIKE if piece.by in ("like", "keep") else 0.0
         weight -= MEANT_OTHERWISE if alike.any() and cosine < UNLIKELY else 0.0
