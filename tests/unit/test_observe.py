@@ -235,8 +235,8 @@ def test_one_record_is_one_line_and_no_document(log: io.StringIO, log_json: bool
 def test_the_level_holds_for_us_and_others_speak_from_warnings_up(log: io.StringIO) -> None:
     configure(ObserveSettings(log_level="debug"), log)
     logging.getLogger("glowplug.x").debug("ours")
-    logging.getLogger("transformers").info("theirs")
-    logging.getLogger("transformers").warning("serious")
+    logging.getLogger("somebody.else").info("theirs")
+    logging.getLogger("somebody.else").warning("serious")
     assert [line.split(": ")[1] for line in log.getvalue().splitlines()] == ["ours", "serious"]
 
 
