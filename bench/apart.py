@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from glowplug.embedded.pacing import ANSWER_S, DIRECT, LagGate, health_lag
+from glowplug.embedded.places import free_port
 from glowplug.errors import NotInTime, Unreachable
 from glowplug.settings import Settings, load
 from glowplug.stream.admin import ensure_topics
@@ -110,7 +110,7 @@ def running(broker: str, settings: Settings | None = None) -> Iterator[Apart]:
     if broker == "bootstrap":
         yield Apart(_known(settings), broker, None)
         return
-    kafka, redis, observe = _free_port(), _free_port(), _free_port()
+    kafka, redis, observe = free_port(), free_port(), free_port()
     program = str(Path(sys.executable).with_name("glowplug"))
     ports = ("--kafka-port", str(kafka), "--redis-port", str(redis), "--port", str(observe))
     with tempfile.TemporaryFile() as log:
@@ -162,9 +162,3 @@ def _wait_ready(process: subprocess.Popen[bytes], url: str) -> None:
             pass  # not listening yet, or not ready (503)
         time.sleep(POLL_S)
     raise Unreachable(f"glowplug up is not ready within {START_S:.0f} s; its log stands above")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -18,6 +18,7 @@ from glowplug.observe import metrics
 from glowplug.observe.health import Condition
 from glowplug.profiles.model import Inferred, ProfileModel
 from glowplug.profiles.pending import Job
+from glowplug.profiles.restored import Restored
 from glowplug.profiles.writer_desk import NO_VECTORS, Desk, Done
 from glowplug.profiles.writer_record import TEMPLATE, Embedded, encoded, inferred_again, pending, ready
 from glowplug.profiles.writer_state import Draft, Profiled, recalled, space
@@ -29,7 +30,7 @@ from glowplug.stream.main import run_alone
 from glowplug.stream.step import Batch, Context, Effects, Outgoing, Record, Tail, Until
 from glowplug.stream.versions import null_version
 from glowplug.text import attributes
-from glowplug.text.known import Maker, is_stale
+from glowplug.text.known import Maker, fold_output, is_stale
 from glowplug.text.lineage import Lineage
 from glowplug.text.users import decode_user
 
@@ -67,7 +68,7 @@ class ProfileWriter:
         self._model = model
         self._made_by: Maker = (model.fingerprint, space(encoder.fingerprint, TEMPLATE))
         self._known: dict[str, Profiled] = {}
-        self._texts: dict[str, Record] = {}  # restored, until their partition starts
+        self._texts = Restored()
         self._is_threaded = is_threaded
         self.desk = Desk(
             model,
@@ -86,31 +87,19 @@ class ProfileWriter:
 
     def restore(self, records: Sequence[Record]) -> None:
         """Inputs before the committed offset: the latest of each user, until it shows who is pending."""
-        for record in records:
-            if record.key is not None:
-                self._texts[record.key.decode("utf-8", "replace")] = record
+        self._texts.read(records)
 
     def absorb(self, records: Sequence[Record]) -> None:
-        """Own output, once more at every assignment: a version never goes back."""
-        for record in records:
-            found = recalled(record, self._lineage, self._made_by)
-            if found is None or record.key is None:
-                continue
-            key = record.key.decode()
-            known = self._known.get(key)
-            if known is None or found.version >= known.version:
-                self._known[key] = found
+        fold_output(self._known, records, lambda record: recalled(record, self._lineage, self._made_by))
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """The newest of those that were left pending are the first again."""
-        texts = [record for record in self._texts.values() if record.partition in partitions]
-        jobs = [job for record in texts if (job := self._resumed(record)) is not None]
-        self._texts.clear()
-        self.desk.submit(sorted(jobs, key=lambda job: job.record.timestamp_ms))
+        texts = self._texts.take(partitions)
+        self.desk.submit([job for _, record in texts if (job := self._resumed(record)) is not None])
 
     def revoked(self, partitions: frozenset[int]) -> None:
         """What is known stays true, and is read anew before the partitions come back."""
-        self._texts = {key: record for key, record in self._texts.items() if record.partition not in partitions}
+        self._texts.forget(partitions)
         self.desk.revoke(partitions)
 
     def due(self) -> float | None:

@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.up import free_port
+from glowplug.embedded.places import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from glowplug.settings import TopicNames, load
 from glowplug.stream.admin import ensure_topics
-from glowplug.stream.killpoints import POINTS
 from tests.support.events import at
 from tests.support.kafka import latest_by_key, producing, read_to_end, send
+from tests.support.killing import STEPS, Killed
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
 DIES_S = 60.0
-STEPS = [point for point in POINTS if point != "after_writes"]  # it writes to no store
 VALID, BATCH = 5, 3
-ROOT = Path(__file__).parents[2]
 
 
 # The first batch commits pending users; a later one, without records, brings their profiles.
@@ -35,18 +27,12 @@ def test_killed_at_every_step_each_user_ends_with_one_profile_of_their_last_text
     kafka: str, topics: TopicNames, prefix: str, tmp_path: Path, passing: int
 ) -> None:
     names = topics.model_dump()
-    environment = {
-        **os.environ,
-        **{f"GLOWPLUG_KAFKA__TOPICS__{name.upper()}": topic for name, topic in names.items()},
-        "GLOWPLUG_KAFKA__BOOTSTRAP_SERVERS": kafka,
-        "GLOWPLUG_KAFKA__APPLICATION": prefix,
-        "GLOWPLUG_KAFKA__INSTANCE": "0",
-        "GLOWPLUG_KAFKA__PARTITIONS": "1",
-        "GLOWPLUG_STREAM__MAX_BATCH": str(BATCH),
-        "GLOWPLUG_PROFILE_WRITER__PATIENCE_S": "0",  # everybody is pending first
-        "GLOWPLUG_PROFILE_WRITER__AT_ONCE": "2",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
-    }
+    killed = Killed(
+        "tests.support.profiling", "profile_writer", kafka, topics, prefix, tmp_path,
+        STREAM__MAX_BATCH=str(BATCH),
+        PROFILE_WRITER__PATIENCE_S="0",  # everybody is pending first
+        PROFILE_WRITER__AT_ONCE="2",
+    )  # fmt: skip
     ensure_topics(load(kafka={"bootstrap_servers": kafka, "partitions": 1, "topics": names}))
     expected: dict[str, str] = {}
     gone: set[str] = set()
@@ -68,34 +54,18 @@ def test_killed_at_every_step_each_user_ends_with_one_profile_of_their_last_text
             del expected[f"{start}-gone"]
             send(producer, names["users"], f"{start}-broken", b"{")
 
-    @contextmanager
-    def started(log: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "tests.support.profiling"]
-        with (tmp_path / log).open("wb") as output:
-            process = subprocess.Popen(command, env=environment | more, stdout=output, stderr=output, cwd=ROOT)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
-
     for point in STEPS:
         feed(point)
-        with started(f"{point}.log", GLOWPLUG_KILL_AT=f"profile_writer:{point}:{passing}") as dying:
-            code = wait_until(dying.poll, DIES_S, f"{point} is never reached; see {tmp_path}")
-        assert code == -signal.SIGKILL, f"{point}: ended with {code}: {(tmp_path / f'{point}.log').read_text()}"
+        killed.dies(point, passing, DIES_S)
     feed("last")
 
     def labels() -> dict[str, str]:
         table = latest_by_key(read_to_end(kafka, names["user_profiles"]))
         return {user: value["interests"][0]["label"] for user, value in table.items() if value["state"] == "ready"}
 
-    with started("last.log") as survivor:
-        wait_until(
-            lambda: labels() == expected, DIES_S, lambda: f"{labels()}: {(tmp_path / 'last.log').read_text()}"
-        )
-        survivor.send_signal(signal.SIGTERM)
-        assert survivor.wait(30) == 0, (tmp_path / "last.log").read_text()
+    with killed.started("last") as survivor:
+        wait_until(lambda: labels() == expected, DIES_S, lambda: f"{labels()}: {killed.words('last')}")
+        killed.stops(survivor, "last")
 
     ready: Counter[tuple[str, int]] = Counter()
     versions: dict[str, int] = {}

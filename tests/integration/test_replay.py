@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from glowplug.embedded.places import free_port
 from glowplug.embedded.stack import Stack
 from glowplug.errors import BadTopics, Unreachable
 from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import EncoderSettings, KafkaSettings, ObserveSettings, RankingSettings, Settings
 from producers.replay import main, run
 from producers.wire import Wire
-from tests.support.up import free_port
 
 SETTINGS = Settings(
     encoder=EncoderSettings(model="fake"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from glowplug.embedded.places import free_port
 from glowplug.settings import TopicNames
 from tests.support.waiting import wait_until
 
@@ -50,9 +50,3 @@ def is_healthy(port: int) -> bool:
             return bool(answer.status == 200 and b'"recommender"' in answer.read())
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

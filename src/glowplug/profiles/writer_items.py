@@ -11,6 +11,7 @@ from glowplug.events import Inference, ItemUpsert, ItemVector
 from glowplug.observe import metrics
 from glowplug.profiles.model import ProfileModel
 from glowplug.profiles.pending import Job
+from glowplug.profiles.restored import Restored
 from glowplug.profiles.writer_desk import Desk, Done
 from glowplug.profiles.writer_record import attributes
 from glowplug.profiles.writer_subject import content_of, of_item
@@ -50,7 +51,7 @@ class ItemReader:
         self._decode = decode
         self._inferences: dict[str, Inference] = {}
         self._unread: dict[str, bytes] = {}
-        self._texts: dict[str, Record] = {}
+        self._texts = Restored()
         self.desk = Desk(
             model, None, consumer="item_embedder", at_once=AT_ONCE, is_threaded=is_threaded, clock=clock
         )
@@ -116,22 +117,19 @@ class ItemReader:
     # ---- after a restart ---------------------------------------------------------------------------------
 
     def restore(self, records: Sequence[Record]) -> None:
-        for record in records:
-            if record.key is not None:
-                self._texts[record.key.decode("utf-8", "replace")] = record
+        self._texts.read(records)
 
     def assigned(self, partitions: frozenset[int]) -> None:
         jobs = []
-        for key, record in self._texts.items():
+        for key, record in self._texts.take(partitions):
             value = self._unread.get(key)
-            if value is not None and record.partition in partitions:
+            if value is not None:
                 job = self._job(ItemVector.model_validate_json(value), record)
                 jobs += [job] if job is not None else []
-        self._texts.clear()
-        self.desk.submit(sorted(jobs, key=lambda job: job.record.timestamp_ms))
+        self.desk.submit(jobs)
 
     def revoked(self, partitions: frozenset[int]) -> None:
-        self._texts = {key: record for key, record in self._texts.items() if record.partition not in partitions}
+        self._texts.forget(partitions)
         self.desk.revoke(partitions)
 
     def _job(self, item: ItemVector, record: Record) -> Job | None:

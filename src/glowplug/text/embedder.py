@@ -20,7 +20,7 @@ from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Outgoing, Record, Tail, Until
 from glowplug.stream.versions import null_version
 from glowplug.text.hashes import content_hash
-from glowplug.text.known import Known, is_stale, maker, said_in
+from glowplug.text.known import Known, fold_output, is_stale, maker, said_in
 from glowplug.text.lineage import Lineage
 from glowplug.text.plan import Decoded, Folded, Made, Plan, Upsert, Vectors
 from glowplug.text.statements import Statement
@@ -88,15 +88,7 @@ class Embedder(ABC, Generic[Upsert]):
         """Nothing: the state is the table."""
 
     def absorb(self, records: Sequence[Record]) -> None:
-        """Own output, once more at every assignment: a version never goes back."""
-        for record in records:
-            found = self._recalled(record)
-            if found is None or record.key is None:
-                continue
-            key = record.key.decode()
-            known = self._known.get(key)
-            if known is None or found.version >= known.version:
-                self._known[key] = found
+        fold_output(self._known, records, self._recalled)
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """Nothing: ids of all partitions are known."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 
 from glowplug.events import Embedding
+from glowplug.stream.step import Record
 
 Maker = tuple[str, str]  # fingerprint of the model, hash of the template
 
@@ -23,6 +24,9 @@ class Applied(Protocol):
     def version(self) -> int: ...
     @property
     def made_by(self) -> Maker | None: ...
+
+
+Remembered = TypeVar("Remembered", bound=Applied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,23 @@ class Known:
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     listed_at: datetime | None = None
     said: bytes = b""
+
+
+def fold_output(
+    known: MutableMapping[str, Remembered], records: Sequence[Record], said: Callable[[Record], Remembered | None]
+) -> None:
+    """Fold a consumer's own output into `known`, once more at every assignment: a version never goes back.
+
+    said: what a record says; None: nothing.
+    """
+    for record in records:
+        found = said(record)
+        if found is None or record.key is None:
+            continue
+        key = record.key.decode()
+        before = known.get(key)
+        if before is None or found.version >= before.version:
+            known[key] = found
 
 
 def is_stale(known: Applied | None, version: int | None, made_by: Maker | None) -> bool:

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from glowplug.training.evaluation import Results
 from glowplug.training.metrics import METRICS
+from glowplug.training.whole import whole
 
 
 def write_per_user(path: Path, results: Results) -> None:
@@ -20,8 +21,7 @@ def write_per_user(path: Path, results: Results) -> None:
         [("task", arrow.string()), ("model", arrow.string()), ("seed", arrow.int32()), ("user", arrow.string())]
         + [(name, arrow.float64()) for name in METRICS]
     )
-    draft = path.with_suffix(".part")
-    with parquet.ParquetWriter(draft, schema) as writer:
+    with whole(path) as draft, parquet.ParquetWriter(draft, schema) as writer:
         for task, models in results.draws.items():
             for model, draws in models.items():
                 for draw in draws:
@@ -34,4 +34,3 @@ def write_per_user(path: Path, results: Results) -> None:
                     }
                     columns |= {name: draw.ranked.values[name].tolist() for name in METRICS}
                     writer.write_table(arrow.table(columns, schema=schema))
-    draft.replace(path)

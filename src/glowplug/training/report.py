@@ -13,6 +13,7 @@ from rich.table import Table
 from glowplug.training.dataset import Dataset
 from glowplug.training.evaluation import OURS, Line
 from glowplug.training.intervals import Interval
+from glowplug.training.whole import whole
 
 WIDTH = 200  # columns where nobody looks at a terminal, so that each row stays on one line
 
@@ -47,7 +48,7 @@ def print_lines(found: Sequence[Line], k: int, console: Console) -> None:
 def write_json(path: Path, data: Dataset, found: Sequence[Line], k: int, encoder: str) -> None:
     """Through a draft beside it, so that a file by this name is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {
+    report = {
         "data": {
             "name": data.name,
             "users": len(data.users),
@@ -60,9 +61,8 @@ def write_json(path: Path, data: Dataset, found: Sequence[Line], k: int, encoder
         "k": k,
         "lines": [asdict(line) for line in found],
     }
-    draft = path.with_suffix(".part")
-    draft.write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
-    draft.replace(path)
+    with whole(path) as draft:
+        draft.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
 
 
 def _cell(line: Line, metric: str, rivals: Sequence[Line]) -> str:

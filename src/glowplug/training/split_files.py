@@ -12,6 +12,7 @@ from glowplug.training.arrays import Indices, Mask
 from glowplug.training.dataset import Dataset
 from glowplug.training.splits import published
 from glowplug.training.tasks import Split, Task
+from glowplug.training.whole import whole
 
 PARTS = ("train", "valid", "test")
 SUFFIXES = (".inter", ".tsv", ".csv", ".txt")
@@ -74,9 +75,7 @@ def _asked(task: Task) -> tuple[Indices, Indices]:
 
 
 def _write(path: Path, data: Dataset, users: Indices, items: Indices) -> None:
-    draft = path.with_suffix(".part")
-    with draft.open("w", encoding="utf-8", newline="\n") as stream:
+    with whole(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(HEADER)
         for user, item in zip(users, items, strict=True):
             stream.write(f"{data.users.ids[user]}\t{data.items.ids[item]}\n")
-    draft.replace(path)

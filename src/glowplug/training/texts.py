@@ -14,6 +14,7 @@ from glowplug.text.clean import clean
 from glowplug.text.hashes import content_hash
 from glowplug.training.arrays import Floats
 from glowplug.training.dataset import Side
+from glowplug.training.whole import whole
 
 LISTED = 10  # entries of a list that are put into words: what follows would push other fields out of the encoder
 ENCODED_AT_ONCE = 512  # progress is shown, and what is done is kept, after each
@@ -69,7 +70,5 @@ def _kept(folder: Path) -> dict[str, Floats]:
 def _keep(folder: Path, fresh: dict[str, Floats]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     keys = np.frombuffer("\n".join(fresh).encode(), np.uint8)
-    target = folder / f"{content_hash(fresh)}.safetensors"
-    draft = target.with_suffix(".part")
-    save_file({"keys": keys, "vectors": np.stack(list(fresh.values()))}, draft)
-    draft.replace(target)
+    with whole(folder / f"{content_hash(fresh)}.safetensors") as draft:
+        save_file({"keys": keys, "vectors": np.stack(list(fresh.values()))}, draft)
