@@ -59,7 +59,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     kafka_port, port = free_port(), free_port()
     program = str(Path(sys.executable).with_name("glowplug"))
     options = [f"--kafka-port={kafka_port}", "--redis-port=0", f"--port={port}", "--model=fake"]
-    with running([program, "up", *options], {"GLOWPLUG_PROFILES__MODEL": "encoder"}, log) as process:
+    all_consumers = {"GLOWPLUG_PROFILES__MODEL": "encoder", "GLOWPLUG_KAFKA__REKEY_INTERACTIONS": "true"}
+    with running([program, "up", *options], all_consumers, log) as process:
         started = Stack(f"127.0.0.1:{kafka_port}", port)
         wait_until(lambda: process.poll() is not None or _is_ok(port), START_S, log.read_text)
         assert process.poll() is None, log.read_text()

@@ -19,6 +19,8 @@ def _fake_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLOWPLUG_ENCODER__MODEL", "fake")
     monkeypatch.setenv("GLOWPLUG_ENCODER__CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    # Else the log of the whole run would go to this test's captured stream, and fail when that is closed.
+    monkeypatch.setattr("glowplug.observe.logs.configure", lambda _settings: None)
 
 
 def test_all_models_are_in_the_table_and_the_files_hold_what_it_says(

@@ -66,7 +66,10 @@ def faults(question: Question, scraped: list[Sample]) -> Iterator[str]:
         if not found:
             yield f"{question.where}: no series for {name}{{{matchers}}}"
         labels.update(*found)
-    used = {label.strip() for group in _grouping.findall(question.expr) for label in group.split(",")}
+    # `on ()` names no label at all.
+    used = {
+        label.strip() for group in _grouping.findall(question.expr) for label in group.split(",") if group.strip()
+    }
     used |= {label for text in question.texts for label in _shown.findall(text)}
     for label in sorted(used - labels):
         yield f"{question.where}: no label {label}"
