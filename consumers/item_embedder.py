@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from glowplug.events import Embedding, ItemDeleted, ItemEvent, ItemUpsert, ItemVector, Source
+from glowplug.events import ItemDeleted, ItemEvent, ItemUpsert, ItemVector
 from glowplug.inference.encoder import TextEncoder, load
 from glowplug.inference.shared import SharedEncoder
 from glowplug.observe.health import Condition
@@ -24,7 +24,7 @@ from glowplug.stream.main import run_alone
 from glowplug.stream.step import Batch, Context, Effects, Outgoing, Record
 from glowplug.text.clean import summary
 from glowplug.text.embedder import Embedder
-from glowplug.text.known import Known, said_in
+from glowplug.text.known import Known, Recalled, said_in
 from glowplug.text.plan import Decoded, Folded, Made
 from glowplug.text.statements import Statement
 from glowplug.text.template import item_templates
@@ -79,7 +79,8 @@ class ItemEmbedder(Embedder[ItemUpsert]):
         return 0.0 if self.reader is not None and self.reader.desk.done() else None
 
     def condition(self) -> Condition:
-        return Condition("ok") if self.reader is None else self.reader.desk.condition()
+        own = super().condition()
+        return own if self.reader is None or own.state != "ok" else self.reader.desk.condition()
 
     def step(self, batch: Batch) -> Effects[Folded]:
         effects = super().step(batch)
@@ -138,12 +139,12 @@ class ItemEmbedder(Embedder[ItemUpsert]):
             generated_at=made.now,
         )
 
-    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], datetime]:
+    def recall(self, value: bytes) -> Recalled:
         item = ItemVector.model_validate_json(value)
         if self.reader is not None:
             self.reader.published(item, value)
         vectors = {item.embedding.content: unpack(item.vector).tobytes()} if item.vector else {}
-        return item.source, item.embedding, vectors, item.listed_at
+        return Recalled(item.source, item.embedding, vectors, item.listed_at)
 
 
 def make(settings: Settings, encoder: TextEncoder, model: ProfileModel | None = None) -> ItemEmbedder:

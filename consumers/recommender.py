@@ -109,15 +109,17 @@ class Recommender:
                 draft.delete(User(said.id, record.partition, deleted=True, version=version))
                 return
             reason: Reason = "user.updated" if user is not None and user.is_active else "user.created"
-            base = User(said.user_id, record.partition) if user is None or user.deleted else user
             trigger = Trigger(reason, (said.source.event_id,), said.source.event_time)
-            draft.touch(told(base, said), trigger, record)
+            draft.touch(told(user or User(said.user_id, record.partition), said), trigger, record)
         else:
             profile = decode(record, PROFILE, lambda value: value.user_id)
             user_id = profile.id if isinstance(profile, Tombstone) else profile.user_id
             before = draft.user(user_id) or User(user_id, record.partition)
             after = profiled(before, profile)
-            if after is before or before.deleted:
+            if after is before:
+                return
+            if before.deleted:
+                draft.await_return(after, profile)
                 return
             trigger = Trigger("profile", (), draft.batch.now)
             if not isinstance(profile, Tombstone):

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from glowplug.events import Embedding, Source, UserPart, UserUpsert, UserVector
+from glowplug.events import UserPart, UserUpsert, UserVector
 from glowplug.inference.encoder import TextEncoder, load
 from glowplug.inference.shared import SharedEncoder
 from glowplug.settings import Settings
@@ -16,6 +14,7 @@ from glowplug.stream.main import run_alone
 from glowplug.stream.step import Record
 from glowplug.text.embedder import Embedder
 from glowplug.text.hashes import content_hash
+from glowplug.text.known import Recalled
 from glowplug.text.plan import Decoded, Made
 from glowplug.text.statements import Statement, user_statements, weighted_mean
 from glowplug.text.users import decode_user
@@ -45,15 +44,16 @@ class UserEmbedder(Embedder[UserUpsert]):
                 for said, vector in zip(made.statements, made.vectors, strict=True)
             ),
             blocked_items=made.upsert.blocked_items,
+            deleted_before=made.deleted,
             embedding=made.embedding,
             source=made.source,
             generated_at=made.now,
         )
 
-    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], None]:
+    def recall(self, value: bytes) -> Recalled:
         user = UserVector.model_validate_json(value)
         vectors = {content_hash([part.text]): unpack(part.vector).tobytes() for part in user.parts}
-        return user.source, user.embedding, vectors, None
+        return Recalled(user.source, user.embedding, vectors, deleted=user.deleted_before)
 
 
 def make(settings: Settings, encoder: TextEncoder) -> UserEmbedder:

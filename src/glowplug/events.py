@@ -285,6 +285,10 @@ class UserVector(Event):
     vector: Annotated[Vector | None, Field(description="unit length; null where the user said nothing")]
     parts: tuple[UserPart, ...]
     blocked_items: tuple[Id, ...]
+    deleted_before: Annotated[
+        int | None,
+        Field(description="version of the latest delete before this; nothing is kept from until then"),
+    ] = None
     embedding: Embedding
     source: Source
     generated_at: Time

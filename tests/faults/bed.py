@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from glowplug.embedded.apache import ApacheBroker
 from glowplug.embedded.redis_server import RedisServer
 from tests.faults.oracle import Violation
-from tests.faults.world import World
+from tests.faults.processes import NOTHING, Held
+from tests.faults.world import PLAIN, Topology, World
 
 # A dead member's partitions are given away after this; on two busy cores a live one's heartbeat may be late by one.
 SESSIONS: Mapping[str, str] = {
@@ -24,12 +24,14 @@ SESSIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of `runs` faults of one kind, judged together. settled_s: from their end until nothing moved."""
+    """What came of `runs` faults of one kind, judged together. settled_s: from their end until nothing moved.
+    grown: the most that a process held beyond what it held at first, up to then."""
 
     fault: str
     runs: int
     violations: tuple[Violation, ...]
     settled_s: float = 0.0
+    grown: Held = NOTHING
 
 
 class Bed:
@@ -51,14 +53,13 @@ class Bed:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
-    def world(self, seed: int, more: Mapping[str, Mapping[str, Any]] = {}) -> Iterator[World]:
-        """more: settings over the world's own, by section."""
+    def world(self, seed: int, topology: Topology = PLAIN) -> Iterator[World]:
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        with World(self.broker.bootstrap, self.redis.url, folder, seed, more) as world:
+        with World(self.broker.bootstrap, self.redis.url, folder, seed, topology) as world:
             yield world
 
 
 def judged(world: World, fault: str, runs: int, extra: tuple[Violation, ...] = ()) -> Result:
     """Everything at rest: what came of the faults."""
     violations = world.settle()
-    return Result(fault, runs, (*extra, *violations), world.settled_s)
+    return Result(fault + world.topology.label, runs, (*extra, *violations), world.settled_s, world.grown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,14 +16,17 @@ from tests.support.waiting import wait_until
 
 ACKNOWLEDGED_S = 60.0  # a broker that was killed is back by then
 BURST = 12  # most records at once: batches of one and batches of many are both to be met
+BY_KEY = -1  # librdkafka's RD_KAFKA_PARTITION_UA: the partitioner chooses
 PER_S = 40.0  # on average: busy all the time, and no backlog on two cores
 
 
 class Feeder:
     """sent: records handed to the producer so far."""
 
-    def __init__(self, bootstrap: str, names: Names, seed: int) -> None:
+    def __init__(self, bootstrap: str, names: Names, seed: int, scattered: int = 0) -> None:
+        """scattered: partitions of interactions, if they are to lie where another partitioner puts them."""
         self.sent = 0
+        self._scattered = scattered
         self._names = names
         self._workload = Workload(seed)
         self._random = random.Random(seed)
@@ -68,8 +72,13 @@ class Feeder:
         assert not self._refused, self._refused
 
     def _produce(self, sent: Sent) -> None:
+        is_scattered = sent.topic == "interactions" and self._scattered
         self._producer.produce(
-            self._names.cluster(sent.topic), sent.value, sent.key, headers=[(LABEL, sent.label.encode())]
+            self._names.cluster(sent.topic),
+            sent.value,
+            sent.key,
+            partition=zlib.crc32(sent.key or b"") % self._scattered if is_scattered else BY_KEY,
+            headers=[(LABEL, sent.label.encode())],
         )
         self.sent += 1
         self._producer.poll(0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from glowplug.stream.origin import origin_headers
 from glowplug.stream.step import Record
 from tests.faults.oracle import History, Spot
 from tests.faults.oracle.history import MARK
@@ -19,6 +20,7 @@ from tests.support.events import packed
 
 T0 = "2026-01-01T00:00:00Z"
 PREFIX = "test"  # of the cluster's topic names
+WORDS = "I like jazz."
 BROKEN = b'{"broken'
 # One user and two items in a space of two dimensions; behind the text, in epoch 0, popularity 0 and freshness 1.
 USER = [1.0, 0.0, 0.5, 0.25]
@@ -56,16 +58,20 @@ def good() -> Log:
     a = log.send("items", "a", item("a"))
     broken = log.send("items", "c", BROKEN, "malformed_json")
     b = log.send("items", "b", item("b"))
-    user = log.send("users", "u", {"type": "user.created", "event_id": "e-u", "event_time": T0, "user_id": "u"})
+    said = {"type": "user.created", "event_id": "e-u", "event_time": T0, "user_id": "u", "text": WORDS}
+    user = log.send("users", "u", said)
     log.add("item_vectors", "a", _vector(a, "a", [1.0, 0.0]))
     log.add("dead_letters", "c", BROKEN, letter_headers(broken))
     log.add("item_vectors", "b", _vector(b, "b", [0.0, 1.0]))
     log.add("user_vectors", "u", _vector(user, "u", [1.0, 0.0]) | {"blocked_items": []})
+    log.add("user_profiles", "u", profile("pending"))
+    log.add("user_profiles", "u", profile("ready"))
     log.add("user_states", "u", state(["a", "b"], at="1"))
     log.add("recommendations", "u", listed(["a", "b"], ["e-u"], at="1"))
     log.add("user_states", MARK, {"type": "user.mark", "matched": {"0": 2}})
     like = {"type": "interaction", "event_id": "e-like", "event_time": T0, "user_id": "u"}
-    log.send("interactions", "u", like | {"item_id": "b", "action": "like"})
+    sent = log.send("interactions", "u", like | {"item_id": "b", "action": "like"})
+    log.add("interactions_rekeyed", "u", sent.value, [*sent.headers, *origin_headers(sent, "test.interactions")])
     log.add("user_states", "u", state(["a"], likes="b", at="2"))
     log.add("recommendations", "u", listed(["a"], ["e-like"], at="2"))
     log.add("item_stats", "0:b", {"type": "item.count", "count": 1.0, "as_of": T0})
@@ -132,6 +138,12 @@ def listed(items: Sequence[str], covers: Sequence[str], *, at: str = "") -> dict
         "epoch": 0,
         "generated_at": at,
     }
+
+
+def profile(state: str, offset: int = 0) -> dict[str, Any]:
+    claim = {"label": "jazz", "evidence": {"field": "text", "start": 7, "end": 11, "text": "jazz"}}
+    claims = {"interests": [claim] if state == "ready" else [], "preferences": [], "avoid": []}
+    return {"type": "user.profile", "user_id": "u", "state": state, "source": {"offset": offset}} | claims
 
 
 def letter_headers(record: Record, cause: str = "malformed_json") -> list[tuple[str, bytes]]:

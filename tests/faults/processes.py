@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from shutil import which
 from typing import Any, NamedTuple
 
 from glowplug.embedded.places import free_port
@@ -28,6 +29,9 @@ class Held(NamedTuple):
     threads: int
     files: int
     children: int
+
+
+NOTHING = Held(0, 0, 0)
 
 
 class ConsumerProcess:
@@ -68,7 +72,9 @@ class ConsumerProcess:
             "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
             **({"GLOWPLUG_KILL_AT": kill_at} if kill_at else {}),
         }
-        command = [sys.executable, "-m", f"consumers.{self.name}"]
+        # A run that is killed leaves nothing behind (util-linux).
+        leash = ["setpriv", "--pdeathsig", "KILL"] if which("setpriv") else []
+        command = [*leash, sys.executable, "-m", f"consumers.{self.name}"]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 command, env={**self._environment, **variables}, cwd=ROOT, stdout=output, stderr=output

@@ -11,7 +11,7 @@ import pytest
 
 from glowplug.stream.step import Record
 from tests.faults import handmade
-from tests.faults.handmade import BROKEN, Log, change, good, history, item, letter_headers, listed, state
+from tests.faults.handmade import BROKEN, Log, change, good, history, item, letter_headers, listed, profile, state
 from tests.faults.oracle import History, Spot, judge
 from tests.faults.oracle.memory import folded
 
@@ -63,6 +63,26 @@ BENT: dict[str, tuple[str, Bend]] = {
     "an input embedded twice": ("nothing twice", lambda log: again(log, "item_vectors")),
     "a vector without its numbers": ("vectors", lambda log: with_field(log, "item_vectors", vector=None)),
     "the title of another version": ("vectors", lambda log: with_field(log, "item_vectors", title="Other")),
+    "a text that nobody read": ("profiles", lambda log: drop(log, "user_profiles")),
+    "a profile of an earlier text": (
+        "profiles",
+        lambda log: log.send("users", "u", {"type": "user.updated", "event_id": "e-2", "user_id": "u"}),
+    ),
+    "a text that was read twice": ("nothing twice", lambda log: again(log, "user_profiles")),
+    "a profile after a delete": ("profiles", deleted),
+    "a claim that rests on no words of the user": (
+        "profiles",
+        lambda log: change(log, "users", lambda said: said | {"text": "I like Jazz."}),
+    ),
+    "an interaction that is not passed on": (
+        "rekeyed",
+        lambda log: log.send("interactions", "u", None),
+    ),
+    "an interaction that is passed on twice": ("rekeyed", lambda log: again(log, "interactions_rekeyed")),
+    "an interaction that is passed on with other bytes": (
+        "rekeyed",
+        lambda log: with_field(log, "interactions_rekeyed", item_id="c"),
+    ),
     "an interaction that is not remembered": (
         "memory",
         lambda log: log.add("user_states", "u", state(["a"], at="3")),
@@ -199,6 +219,7 @@ def test_who_was_deleted_and_came_back_may_have_forgotten_the_first_of_their_int
     )
     source = {"offset": 2, "event_id": "e-back"}
     with_field(log, "user_vectors", source=source)
+    log.add("user_profiles", "u", profile("ready", offset=2) | {"interests": []})
     for forgotten, raw in ((False, ["a"]), (True, ["a", "b"])):
         likes = None if forgotten else "b"
         log.add("user_states", "u", state(raw, likes=likes, version=2, at="4"))

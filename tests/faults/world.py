@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -25,7 +25,7 @@ from glowplug.stream.reader import Names
 from tests.faults.feeder import Feeder
 from tests.faults.oracle import History, Violation, judge
 from tests.faults.oracle.history import INPUTS
-from tests.faults.processes import ConsumerProcess, Held
+from tests.faults.processes import NOTHING, ConsumerProcess, Held
 from tests.faults.watcher import Watcher, found_again
 from tests.support.kafka import topic_names, unique_prefix
 from tests.support.waiting import wait_until
@@ -34,9 +34,28 @@ CONSUMERS = ("item_embedder", "user_embedder", "recommender", "redis_writer")
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "item_embedder": ("items",),
     "user_embedder": ("users",),
+    "profile_writer": ("users",),
+    "interaction_rekeyer": ("interactions",),
     "recommender": ("user_vectors", "user_profiles", "interactions"),
     "redis_writer": ("item_vectors", "user_states", "recommendations"),
 }
+
+
+class Topology(NamedTuple):
+    """consumers: one process each. more: their settings by section, over ours. label: behind a fault's name."""
+
+    consumers: tuple[str, ...] = CONSUMERS
+    more: Mapping[str, Mapping[str, Any]] = {}
+    label: str = ""
+
+
+PLAIN = Topology()
+# Interactions are sent with a partitioner that is not Kafka's default.
+WHOLE = Topology(
+    (*CONSUMERS, "profile_writer", "interaction_rekeyer"),
+    {"kafka": {"rekey_interactions": True}, "profiles": {"model": "encoder"}},
+    " (with profiles, interactions re-keyed)",
+)
 PARTITIONS = 4
 SETTLE_S = 60.0  # within it all lag is gone: a session, a transaction, the longest pauses between retries, the work
 QUIET_S = 0.8  # nothing new for so long: longer than ranking.window_s, and than a poll of every consumer
@@ -56,17 +75,17 @@ class World:
     """Closed with `with`; whatever still runs then is killed.
 
     A scenario does this: `start`, do harm while `feeding`, then `settle` for the violations, as often as it likes.
-    seed: of the workload. more: settings of every consumer, by section, over ours.
+    seed: of the workload.
     """
 
-    def __init__(
-        self, bootstrap: str, redis_url: str, folder: Path, seed: int, more: Mapping[str, Mapping[str, Any]] = {}
-    ) -> None:
+    def __init__(self, bootstrap: str, redis_url: str, folder: Path, seed: int, topology: Topology = PLAIN) -> None:
         self.seed = seed
+        self.topology = topology
         self.folder = folder
         self.prefix = unique_prefix()
         self.settled_s = 0.0  # how long the last `settle` took
-        self._sections = _sections(bootstrap, redis_url, self.prefix, more)
+        self.grown = NOTHING  # the most that a process held, at rest, beyond what it held at its first rest
+        self._sections = _sections(bootstrap, redis_url, self.prefix, topology.more)
         self.settings: Settings = load(**self._sections)
         self.names = Names(self.settings)
         self._topics = ensure_topics(self.settings).context
@@ -75,7 +94,8 @@ class World:
         self._environment = _environment(self._sections, folder)
         self._at_rest: dict[tuple[str, int], Held] = {}
         self.processes: dict[tuple[str, str], ConsumerProcess] = {}
-        self.feeder = Feeder(bootstrap, self.names, seed)
+        scattered = self._topics.partitions["interactions"] if self.settings.kafka.rekey_interactions else 0
+        self.feeder = Feeder(bootstrap, self.names, seed, scattered)
         self.watcher = Watcher(bootstrap, self.names, self._topics.partitions)
 
     def __enter__(self) -> World:
@@ -97,7 +117,7 @@ class World:
 
     def start(self, *names: str) -> None:
         """These consumers, all where none is named; returns when they are ready."""
-        started = [self.consumer(name) for name in names or CONSUMERS]
+        started = [self.consumer(name) for name in names or self.topology.consumers]
         for process in started:
             process.start()
         for process in started:
@@ -162,6 +182,7 @@ class World:
             topic_ids=self._topics.topic_ids,
             list_size=self.settings.ranking.list_size,
             raw_size=self.settings.ranking.raw_size,
+            user_partitions=PARTITIONS,
         )
 
     def _unrest(self) -> str | None:
@@ -183,7 +204,8 @@ class World:
                     return f"{process} says {health}"
         if not self.watcher.has_reached(self._offsets.written(self._places())):
             return "the reader that runs all along is not at the end"
-        for name, topics in READ_BY.items():
+        for name in self.topology.consumers:
+            topics = self._read_by(name)
             committed = self._committed(name, topics)
             waiting = [
                 record
@@ -193,6 +215,11 @@ class World:
             if waiting:
                 return f"{len(waiting)} records wait for {name}"
         return None
+
+    def _read_by(self, name: str) -> tuple[str, ...]:
+        if name == "recommender" and self.settings.kafka.rekey_interactions:
+            return ("user_vectors", "user_profiles", "interactions_rekeyed")
+        return READ_BY[name]
 
     def _committed(self, name: str, topics: tuple[str, ...]) -> dict[Place, int]:
         """By a consumer that joins nothing: an admin client's question ends the process where the broker dies
@@ -229,6 +256,8 @@ class World:
             first = self._at_rest.setdefault((str(process), process.pid), held)
             if held.children:
                 yield Violation("leaks", str(process), f"{held.children} child processes")
+            grown = Held(*(now - then for now, then in zip(held, first, strict=True)))
+            self.grown = Held(*map(max, self.grown, grown))
             if held.threads > first.threads + SPARE_THREADS:
                 yield Violation("leaks", str(process), f"{held.threads} threads, {first.threads} at first")
             if held.files > first.files + SPARE_FILES:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from consumers.recommender import Recommender
 from glowplug.settings import load
 from glowplug.stream.step import Record
@@ -295,3 +297,46 @@ def test_a_repeat_is_recognised_among_the_remembered_interactions_and_counts_aga
     # The third and the fifth are repeats; the last one was pushed out by "3" and counts as new.
     assert state["evidence"] == 4.0
     assert len(state["history"]) == 2
+
+
+def return_after(driver: Driver, name: str, deleted: int, version: int) -> None:
+    """A new life, the delete before it left out: the log is compacted, or both came in one batch."""
+    said = user_vector(name, X) | {"deleted_before": deleted, "source": source("users", "again", version=version)}
+    driver.feed(driver.record("user_vectors", name, said, 1))
+
+
+def test_of_a_user_who_comes_back_nothing_is_left_though_nobody_saw_the_delete() -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=NEAR_X)
+    user(driver, "u", X)
+    act(driver, "u", "a")
+    say(driver, "u")
+    return_after(driver, "u", deleted=5, version=6)
+    state = driver.latest("user_states")["u"]
+    assert (state["status"], state["history"], state["seen"], state["version"]) == ("active", [], "", 6)
+    assert ids(driver, "u") == ["a", "b"]
+    assert driver.latest("recommendations")["u"]["stage"] == "provisional"
+
+
+def test_what_a_user_does_after_they_came_back_stays_when_they_say_more() -> None:
+    driver = recommender()
+    put_items(driver, a=X)
+    return_after(driver, "u", deleted=5, version=6)
+    act(driver, "u", "a")
+    return_after(driver, "u", deleted=5, version=9)
+    assert [entry["item_id"] for entry in driver.latest("user_states")["u"]["history"]] == ["a"]
+
+
+@pytest.mark.parametrize(("version", "stage"), [(5, "provisional"), (6, "refined")])
+def test_a_profile_that_comes_before_the_return_it_is_of_is_kept_and_a_late_one_is_not(
+    version: int, stage: str
+) -> None:
+    driver = recommender()
+    put_items(driver, a=X)
+    user(driver, "u", X)
+    leave(driver, "u", version=5)
+    early = profile("u", source=source("users", "again", version=version))
+    driver.feed(driver.record("user_profiles", "u", early, 1))
+    assert kept_of(driver, "u") == gone("u", version=5)
+    return_after(driver, "u", deleted=5, version=6)
+    assert driver.latest("recommendations")["u"]["stage"] == stage

@@ -140,7 +140,7 @@ def test_a_partition_with_lag_that_does_not_move_is_stalled_once_in_the_time() -
     positions.know_end(HERE, 10)
     watchdog = Watchdog(60)
 
-    found = [watchdog.stalled(positions, is_held=False, now=now) for now in (0, 30, 60, 90, 120)]
+    found = [watchdog.stalled(positions.standing(), is_held=False, now=now) for now in (0, 30, 60, 90, 120)]
 
     assert found == [[], [], [HERE], [], [HERE]]
 
@@ -150,11 +150,11 @@ def test_a_partition_that_moves_or_has_no_lag_or_is_held_is_not_stalled() -> Non
     positions.know_end(HERE, 10)
     watchdog = Watchdog(60)
 
-    assert watchdog.stalled(positions, is_held=False, now=0) == []
+    assert watchdog.stalled(positions.standing(), is_held=False, now=0) == []
     positions.admit(record(0))
-    assert watchdog.stalled(positions, is_held=False, now=60) == []
-    assert watchdog.stalled(positions, is_held=True, now=120) == []
-    assert watchdog.stalled(positions, is_held=False, now=150) == []
+    assert watchdog.stalled(positions.standing(), is_held=False, now=60) == []
+    assert watchdog.stalled(positions.standing(), is_held=True, now=120) == []
+    assert watchdog.stalled(positions.standing(), is_held=False, now=150) == []
 
 
 def running(*places: Place) -> Positions:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
 
 from glowplug.errors import BadTopics
-from glowplug.observe import metrics
 from glowplug.stream.member import Member
-from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place, Positions
 from glowplug.stream.restore import Restoration
 from glowplug.stream.shares import Shares, check_counts
-from glowplug.stream.watch import Watch
 from tests.support.counting import Counting
 from tests.support.records import record
 
@@ -148,25 +145,6 @@ def test_topics_that_have_to_meet_must_have_the_same_number_of_partitions() -> N
         check_counts(step, counts)
     step.restores = {}
     check_counts(step, counts)
-
-
-def test_a_stalled_partition_is_read_on_from_where_it_stands() -> None:
-    class Silent:
-        def ask_readable(self, _: Iterable[Place]) -> None:
-            return None
-
-    here = Place("interactions", 0)
-    positions, member = Positions(), Placing()
-    positions.start(here, 5, target=9)
-    watch = Watch("stalling", 60, cast("Offsets", Silent()))
-
-    looks = [
-        watch.look(positions, cast("Member", member), is_held=False, now=now) for now in (0.0, 0.1, 59.0, 60.0)
-    ]
-
-    assert looks == [True, False, True, True]
-    assert member.placed == [{here: 5}]
-    assert metrics.stalls.labels("stalling")._value.get() == 1
 
 
 def _none() -> Counter[Place]:

@@ -122,3 +122,24 @@ def test_an_attribute_of_another_type_than_declared_is_a_dead_letter() -> None:
 def test_a_text_of_the_greatest_length_fits_the_contract() -> None:
     user = vector_of(opened(), record(0, created(text="Words of mine. " * 1_333, interests=("\u0958" * 1_000,))))
     assert len([part for part in user.parts if part.field == "text"]) == 8
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_who_is_deleted_and_comes_back_says_so_however_the_log_is_cut(cut: int, is_restarted: bool) -> None:
+    log = (
+        record(3, created(text="x")),
+        record(7, None),
+        record(8, created(text="x")),
+        record(9, updated(text="y")),
+    )
+    embedder = opened()
+    outgoing, _ = run(embedder, *log[:cut])
+    if is_restarted:
+        embedder = opened()
+        embedder.absorb([Record(o.topic, 2, n, 0, b"u", o.value, o.headers) for n, o in enumerate(outgoing)])
+    assert vector_of(embedder, *log[cut:]).deleted_before == 7
+
+
+def test_who_was_never_deleted_does_not_say_so() -> None:
+    assert vector_of(opened(), record(3, created(text="x"))).deleted_before is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations
+from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations, UserProfile
 from glowplug.observe import metrics
 from glowplug.ranking.catalogue import ItemChange
 from glowplug.ranking.counts import Count
@@ -14,6 +14,7 @@ from glowplug.ranking.mark import Mark
 from glowplug.ranking.roster import Roster
 from glowplug.ranking.tables import stat_key
 from glowplug.ranking.user import Listed, User, to_state
+from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Outgoing, Record
 
 UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to measure
@@ -53,6 +54,14 @@ class Draft:
         self.users[user.user_id] = user
         self.causes[user.user_id] = cause
         self.touched[user.user_id] = trigger.joined(self.touched.get(user.user_id))
+
+    def await_return(self, user: User, profile: UserProfile | Tombstone) -> None:
+        """A profile of who was deleted: one of their next life waits for its vector, a late one is nothing."""
+        is_late = not isinstance(profile, Tombstone) and (
+            user.version is None or profile.source.version <= user.version
+        )
+        if not is_late:
+            self.users[user.user_id] = user
 
     def delete(self, user: User) -> None:
         self.users[user.user_id] = user

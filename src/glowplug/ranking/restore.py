@@ -124,7 +124,12 @@ def changes_since(mark: Mark, partition: int, catalogue: Catalogue) -> Iterator[
 
 
 def told(user: User, said: UserVector) -> User:
-    """The user after they said something about themselves."""
+    """The user after they said something about themselves. Of who was deleted before, nothing older is left."""
+    gone = user.version if user.deleted else said.deleted_before
+    known = user.said.source.version if user.said else user.version
+    if user.deleted or (gone is not None and known is not None and known <= gone):
+        is_newer = user.profile is not None and gone is not None and user.profile.source.version > gone
+        user = User(user.user_id, user.partition, profile=user.profile if is_newer else None)
     return replace(user, said=said, blocked=frozenset(said.blocked_items))
 
 

@@ -21,6 +21,16 @@ def place_of(record: Record) -> Place:
     return Place(record.topic, record.partition)
 
 
+class Standing(NamedTuple):
+    """How far a partition is read, and how far it could be, as far as is known: offsets."""
+
+    seen: int
+    end: int
+
+    def __str__(self) -> str:
+        return f"{self.seen} of {self.end}"
+
+
 @dataclass(slots=True)
 class Position:
     """Offsets in one partition; everything below them is …
@@ -53,6 +63,9 @@ class Positions:
 
     def __getitem__(self, place: Place) -> Position:
         return self._of[place]
+
+    def standing(self) -> dict[Place, Standing]:
+        return {place: Standing(position.seen, position.end) for place, position in self._of.items()}
 
     def start(self, place: Place, offset: int, target: int) -> None:
         """`offset`: of the first record to read."""
@@ -136,19 +149,18 @@ class Watchdog:
         self._stall_s = stall_s
         self._moved: dict[Place, tuple[int, float]] = {}  # seen, and when it was first found there
 
-    def stalled(self, positions: Positions, *, is_held: bool, now: float) -> list[Place]:
+    def stalled(self, standing: Mapping[Place, Standing], *, is_held: bool, now: float) -> list[Place]:
         """Places without progress for `stall_s` seconds although there was lag all the time; each is told once
         in that time. is_held: we have paused them ourselves. now: monotonic seconds."""
         stalled = []
         moved = {}
-        for place in positions:
-            position = positions[place]
+        for place, at in standing.items():
             seen, since = self._moved.get(place, (-1, now))
-            if position.end <= position.seen or is_held or seen != position.seen:
+            if at.end <= at.seen or is_held or seen != at.seen:
                 since = now
             elif now - since >= self._stall_s:
                 stalled.append(place)
                 since = now
-            moved[place] = (position.seen, since)
+            moved[place] = (at.seen, since)
         self._moved = moved
         return stalled

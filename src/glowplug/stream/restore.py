@@ -9,7 +9,7 @@ from typing import Any
 from glowplug.errors import BadTopics, Recoverable
 from glowplug.stream.member import Member
 from glowplug.stream.offsets import Offsets
-from glowplug.stream.positions import Place, place_of
+from glowplug.stream.positions import Place, Standing, place_of
 from glowplug.stream.reader import Reader
 from glowplug.stream.step import Record, Relieving, Rewinding, Step
 from glowplug.stream.tables import Tables
@@ -70,6 +70,14 @@ class Restoration:
         if self.is_done:
             self.close()
         return records
+
+    def standing(self) -> dict[Place, Standing]:
+        """Of what is being read; at first, of the question where everything begins and ends."""
+        if self._until is None:
+            return dict.fromkeys(self.places, Standing(-1, 0))
+        if self._reader is None:
+            return {}
+        return {place: Standing(at, self._until[place]) for place, at in self._reader.position.items()}
 
     def close(self) -> None:
         if self._reader is not None:

@@ -51,7 +51,7 @@ class Session(Generic[Changes]):
         self._buffer = Buffer(self._stream.buffer)
         self._positions = Positions()
         self._flight = Flight(engine, self._buffer, self._positions, transactions)
-        self._watch = Watch(engine.step.name, self._stream.stall_s, offsets)
+        self._watch = Watch(engine.step.name, self._stream.stall_s, offsets, engine.tables)
         self._shares = Shares(engine.step, self._positions, self._new_restoration)
         self._is_full = False
         self._is_paired = len(engine.step.inputs) > 1 and is_by_number(engine.step)
@@ -195,7 +195,14 @@ class Session(Generic[Changes]):
         ready, now = self._engine.ready, self._engine.clock()
         if self._shares.is_empty and not ready.is_set() and self._attendance.has_nothing(self._member.id, now):
             ready.set()
-        if self._watch.look(self._positions, self._member, is_held=self._is_full, now=now):
+        if self._watch.look(
+            self._positions,
+            self._member,
+            self._shares.restoring(),
+            is_held=self._is_full,
+            is_busy=not self._flight.is_idle,
+            now=now,
+        ):
             lag = self._waiting()
             lag.update(self._flight.waiting())
             self._engine.lag = dict(lag)

@@ -8,7 +8,7 @@ from typing import Any
 
 from glowplug.errors import BadTopics
 from glowplug.stream.member import Member
-from glowplug.stream.positions import Place, Positions
+from glowplug.stream.positions import Place, Positions, Standing
 from glowplug.stream.restore import Restoration
 from glowplug.stream.step import Step
 
@@ -102,6 +102,9 @@ class Shares:
     def close(self) -> None:
         """Everything is taken; the next `settle` tells the step."""
         self.taken(frozenset(self._owned))
+
+    def restoring(self) -> Mapping[Place, Standing]:
+        return {} if self._restoration is None else self._restoration.standing()
 
     def waiting(self) -> Mapping[str, int]:
         """Records that wait for their partition to be restored, by topic."""

@@ -11,16 +11,17 @@ from typing import Generic, Literal
 import numpy as np
 
 from glowplug.errors import ModelRejected, Poison, TooLarge
-from glowplug.events import Embedding, Event, Source
+from glowplug.events import Embedding, Event
 from glowplug.inference.bisect import encode_each
 from glowplug.inference.encoder import Kind, TextEncoder
 from glowplug.observe import metrics
+from glowplug.observe.health import Condition, Reporting
 from glowplug.settings import Settings
 from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Context, DeadLetter, Effects, Outgoing, Record, Tail, Until
 from glowplug.stream.versions import null_version
 from glowplug.text.hashes import content_hash
-from glowplug.text.known import Known, fold_output, is_stale, maker, said_in
+from glowplug.text.known import Known, Recalled, fold_output, is_stale, maker, said_in
 from glowplug.text.lineage import Lineage
 from glowplug.text.plan import Decoded, Folded, Made, Plan, Upsert, Vectors
 from glowplug.text.statements import Statement
@@ -70,11 +71,8 @@ class Embedder(ABC, Generic[Upsert]):
         """The record to publish."""
 
     @abstractmethod
-    def recall(self, value: bytes) -> tuple[Source, Embedding, Mapping[str, bytes], datetime | None]:
-        """Source, embedding, vectors by content hash and listed_at of an earlier output.
-
-        Raises ValueError (pydantic's ValidationError is one) for anything else.
-        """
+    def recall(self, value: bytes) -> Recalled:
+        """An earlier output. Raises ValueError (pydantic's ValidationError is one) for anything else."""
 
     def listed_at(self, upsert: Upsert, known: Known | None) -> datetime | None:  # noqa: ARG002  items use it
         return None
@@ -130,6 +128,9 @@ class Embedder(ABC, Generic[Upsert]):
         metrics.stale_inputs.labels(self.name).inc(changes.stale)
         metrics.inference_saved.labels(self._kind).inc(changes.saved)
 
+    def condition(self) -> Condition:
+        return self._encoder.condition() if isinstance(self._encoder, Reporting) else Condition("ok")
+
     # ---- the parts of a step -----------------------------------------------------------------------------
 
     def _plan(self, record: Record) -> Plan[Upsert] | DeadLetter:
@@ -180,7 +181,9 @@ class Embedder(ABC, Generic[Upsert]):
         version = null_version(known.version if known else None) if plan.version is None else plan.version
         if plan.upsert is None:
             headers = self._lineage.tombstone(plan.record, version, plan.event)
-            return Known(version, None), Outgoing(self._writes, plan.id, None, headers, cause=plan.record)
+            return Known(version, None, deleted=version), Outgoing(
+                self._writes, plan.id, None, headers, cause=plan.record
+            )
         found = _all_made(plan.contents, vectors)
         made = Made(
             plan.upsert,
@@ -189,6 +192,7 @@ class Embedder(ABC, Generic[Upsert]):
             self._embedding(plan),
             self._lineage.source(plan.record, plan.upsert, version),
             self.listed_at(plan.upsert, known),
+            known.deleted if known else None,
             now,
         )
         value = self.output(made).model_dump_json().encode()
@@ -197,7 +201,7 @@ class Embedder(ABC, Generic[Upsert]):
                 f"{plan.record.topic}: what becomes of it has {len(value)} bytes, the limit "
                 f"stream.max_record_bytes is {self._max_bytes}; send fewer statements or shorter lists"
             )
-        known_now = Known(version, maker(made.embedding), found, made.listed_at, said_in(value))
+        known_now = Known(version, maker(made.embedding), found, made.listed_at, said_in(value), made.deleted)
         return known_now, Outgoing(self._writes, plan.id, value, cause=plan.record)
 
     def _embedding(self, plan: Plan[Upsert]) -> Embedding:
@@ -209,15 +213,18 @@ class Embedder(ABC, Generic[Upsert]):
         """None for what this consumer cannot have written: its id is then embedded as if it were new."""
         if record.value is None:
             version = self._lineage.buried(record)
-            return None if version is None else Known(version, None)
+            return None if version is None else Known(version, None, deleted=version)
         try:
-            source, embedding, vectors, listed_at = self.recall(record.value)
+            source, embedding, vectors, listed_at, deleted = self.recall(record.value)
         except ValueError:
             return None
         version = self._lineage.comparable(source.version, source.topic_id)
         # Vectors of another encoder would only take memory: they are never compared with this one's.
         same_space = embedding.fingerprint == self._encoder.fingerprint
-        return Known(version, maker(embedding), vectors if same_space else {}, listed_at, said_in(record.value))
+        if deleted is not None:
+            deleted = self._lineage.comparable(deleted, source.topic_id)
+        vectors = vectors if same_space else {}
+        return Known(version, maker(embedding), vectors, listed_at, said_in(record.value), deleted)
 
 
 def _all_made(contents: Sequence[str], vectors: Vectors) -> dict[str, bytes]:

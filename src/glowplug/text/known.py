@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import orjson
 
-from glowplug.events import Embedding
+from glowplug.events import Embedding, Source
 from glowplug.stream.step import Record
 
 Maker = tuple[str, str]  # fingerprint of the model, hash of the template
@@ -36,6 +36,7 @@ class Known:
     vectors:   bytes of float16 (dim,), by content hash.
     listed_at: of items, so that an update without it does not make an old item fresh.
     said:      `said_in` the record published last; empty where it is not known.
+    deleted:   version of the latest delete, this one included; None where there was none.
     """
 
     version: int
@@ -43,6 +44,17 @@ class Known:
     vectors: Mapping[str, bytes] = field(default_factory=dict)
     listed_at: datetime | None = None
     said: bytes = b""
+    deleted: int | None = None
+
+
+class Recalled(NamedTuple):
+    """What an earlier output says. vectors, listed_at, deleted: as in `Known`."""
+
+    source: Source
+    embedding: Embedding
+    vectors: Mapping[str, bytes]
+    listed_at: datetime | None = None
+    deleted: int | None = None
 
 
 def fold_output(

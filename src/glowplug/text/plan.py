@@ -38,7 +38,7 @@ class Decoded(Generic[Upsert]):
 
 @dataclass(frozen=True, slots=True)
 class Made(Generic[Upsert]):
-    """One valid input on its way out. vectors: float16 (dim,), one for each statement."""
+    """One valid input on its way out. vectors: float16 (dim,), one for each statement. deleted: as in `Known`."""
 
     upsert: Upsert
     statements: tuple[Statement, ...]
@@ -46,6 +46,7 @@ class Made(Generic[Upsert]):
     embedding: Embedding
     source: Source
     listed_at: datetime | None
+    deleted: int | None
     now: datetime
 
 

@@ -11,11 +11,15 @@ from tests.faults.oracle.inputs import dead_letters, vectors
 from tests.faults.oracle.lists import covers, lists
 from tests.faults.oracle.memory import counts, memories
 from tests.faults.oracle.order import audiences, offsets, versions
+from tests.faults.oracle.passed import rekeyed
+from tests.faults.oracle.profiles import profiles
 from tests.faults.oracle.store import stored
 
 __all__ = ["RULES", "History", "Spot", "Violation", "judge"]
 
-RULES = (dead_letters, vectors, memories, counts, lists, covers, offsets, versions, audiences, stored)
+RULES = (
+    dead_letters, vectors, profiles, rekeyed, memories, counts, lists, covers, offsets, versions, audiences, stored,
+)  # fmt: skip
 
 
 def judge(history: History) -> list[Violation]:

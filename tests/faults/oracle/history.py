@@ -46,7 +46,7 @@ class History:
     """watched: what a reader saw that ran all along at read_committed; inputs (labelled, see workload.LABEL) and
     outputs. again: where a new reader at read_committed finds records in the end.
     values: Redis hashes by key, without the prefix. topic_ids: by logical name, as they stand in Redis versions.
-    list_size, raw_size: the settings of the recommender."""
+    list_size, raw_size: the settings of the recommender. user_partitions: of every topic with users for keys."""
 
     watched: Sequence[Record]
     again: frozenset[Spot] = frozenset()
@@ -54,6 +54,7 @@ class History:
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     list_size: int = 5
     raw_size: int = 10
+    user_partitions: int = 1
 
     @cached_property
     def by_topic(self) -> Mapping[str, list[Record]]:

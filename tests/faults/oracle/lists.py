@@ -59,6 +59,8 @@ def covers(history: History) -> Iterator[Violation]:
     """What an active user said or did is answered by one list, a change of an item by at most one list of a user:
     by a second one only where the item entered or left the user's top-k with it."""
     deleted, items = ever_deleted(history), _items_of_events(history)
+    # What a user wrote is answered once more when it has been read: by the refined list.
+    written = {event["event_id"] for event in _written(history)} if history.by_topic.get("user_profiles") else set()
     answers: dict[str, Counter[str]] = {}
     since: dict[str, int] = {}
     for user_id, records in history.by_key("recommendations").items():
@@ -69,7 +71,8 @@ def covers(history: History) -> Iterator[Violation]:
             for event_id in listed["covers"]:
                 answers[user_id][event_id] += 1
                 is_excused = items.get(event_id) in moves.get(listed["generated_at"], ())
-                if answers[user_id][event_id] > 1 and user_id not in deleted and not is_excused:
+                is_new = answers[user_id][event_id] <= 1 + (event_id in written)
+                if not is_new and user_id not in deleted and not is_excused:
                     yield Violation("nothing twice", f"recommendations {user_id}", f"{event_id} in another list")
     answered = {user_id: of_user for user_id, of_user in answers.items() if user_id not in deleted}
     for user_id, records in history.by_key("user_vectors").items():
@@ -87,6 +90,11 @@ def covers(history: History) -> Iterator[Violation]:
             # Before their first list the user was not known, and the event only bent it.
             if times[event_id] > since[user_id] and not answered[user_id][event_id]:
                 yield Violation("covers", f"recommendations {user_id}", f"{event_id} is in no list")
+
+
+def _written(history: History) -> Iterator[dict[str, Any]]:
+    for records in history.valid("users").values():
+        yield from (said(record) for record in records if record.value)
 
 
 def _items_of_events(history: History) -> dict[str, str]:

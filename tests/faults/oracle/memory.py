@@ -99,7 +99,8 @@ def counts(history: History) -> Iterator[Violation]:
     """Each positive interaction counts once in its user partition. Of users who were deleted some may not."""
     sure: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
     unsure: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
-    deleted, partitions = ever_deleted(history), _partitions(history.by_key("interactions"))
+    read = history.by_key("interactions_rekeyed") or history.by_key("interactions")
+    deleted, partitions = ever_deleted(history), _partitions(read)
     for user_id, events in interactions(history).items():
         counted, where = (events, unsure) if user_id in deleted else (folded(events).counted, sure)
         for event in counted:

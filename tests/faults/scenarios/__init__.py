@@ -9,8 +9,20 @@ from tests.faults.scenarios.freezes import freezes
 from tests.faults.scenarios.groups import groups
 from tests.faults.scenarios.kills import kill_points, random_kills
 from tests.faults.scenarios.outages import broker_kills, redis_faults
+from tests.faults.world import WHOLE
 
 Scenario = Callable[[Bed, int, int], Iterator[Result]]
+
+OPTIONAL = ("profile_writer", "interaction_rekeyer")
+
+
+def whole(bed: Bed, seed: int, runs: int) -> Iterator[Result]:
+    """The consumers that are off by default, within a topology that has them."""
+    yield from kill_points(bed, seed, OPTIONAL, WHOLE)
+    yield from random_kills(bed, seed, runs, topology=WHOLE)
+    yield from freezes(bed, seed, OPTIONAL, WHOLE)
+    yield from broker_kills(bed, seed, OPTIONAL, WHOLE)
+
 
 # runs: of random kills; the others do each of their faults once.
 SCENARIOS: Mapping[str, Scenario] = {
@@ -19,5 +31,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "freezes": lambda bed, seed, _runs: freezes(bed, seed),
     "groups": lambda bed, seed, _runs: groups(bed, seed),
     "broker": lambda bed, seed, _runs: broker_kills(bed, seed),
+    "whole": lambda bed, seed, runs: whole(bed, seed, runs // 10),
     "redis": lambda bed, seed, _runs: redis_faults(bed, seed),
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.faults.bed import Bed, Result, judged
 from tests.faults.oracle import Violation
-from tests.faults.world import World
+from tests.faults.world import PLAIN, Topology, World
 
 PATIENCE_S = 60.0
 # Where it hurts most: with a transaction open, or, where Redis is written, just before that.
@@ -15,9 +15,11 @@ IN_TRANSACTION = "after_send_offsets"
 CONSUMERS = ("recommender", "item_embedder", "redis_writer")
 
 
-def freezes(bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS) -> Iterator[Result]:
+def freezes(
+    bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS, topology: Topology = PLAIN
+) -> Iterator[Result]:
     """At any moment, and in the middle of a batch. When it thaws its work is to be refused, and it to come back."""
-    with bed.world(seed) as world:
+    with bed.world(seed, topology) as world:
         world.start()
         for name in consumers:
             yield _any_moment(world, name)

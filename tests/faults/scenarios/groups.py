@@ -11,7 +11,7 @@ from tests.faults.bed import Bed, Result, judged
 from tests.faults.oracle import Violation
 from tests.faults.oracle.history import said
 from tests.faults.processes import ConsumerProcess
-from tests.faults.world import PARTITIONS, READ_BY, World
+from tests.faults.world import PARTITIONS, READ_BY, Topology, World
 
 NAME = "recommender"
 PROTOCOLS = ("consumer", "classic")
@@ -26,7 +26,8 @@ EVERY_S = 2.0  # about as long as a recommender takes from its start to its firs
 def groups(bed: Bed, seed: int, protocols: Sequence[str] = PROTOCOLS, storm_s: float = STORM_S) -> Iterator[Result]:
     """Under each group protocol in turn."""
     for protocol in protocols:
-        with bed.world(seed, {"kafka": {"group_protocol": protocol, "session_timeout_ms": SESSION_MS}}) as world:
+        topology = Topology(more={"kafka": {"group_protocol": protocol, "session_timeout_ms": SESSION_MS}})
+        with bed.world(seed, topology) as world:
             world.start()
             yield _shared(world, protocol)
             yield _one_killed(world, protocol)

@@ -9,17 +9,19 @@ from collections.abc import Iterator, Sequence
 
 from glowplug.stream.killpoints import POINTS
 from tests.faults.bed import Bed, Result, judged
-from tests.faults.world import CONSUMERS, World
+from tests.faults.world import CONSUMERS, PLAIN, Topology, World
 
 DIES_S = 60.0  # model loaded, a dead predecessor's session over and its transaction aborted, two batches worked
 LONGEST_S = 6.0  # between two kills: from the middle of a start to well into the work
 TOGETHER = 10  # kills until the oracle looks; those within it hit what recovers from the last one
 
 
-def kill_points(bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS) -> Iterator[Result]:
+def kill_points(
+    bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS, topology: Topology = PLAIN
+) -> Iterator[Result]:
     """Each consumer dies at each step between poll and the end of state changes, at the second batch that passes
     it, and its successor at the next step; in the end one lives on."""
-    with bed.world(seed) as world:
+    with bed.world(seed, topology) as world:
         world.start()
         for name in consumers:
             process, points = world.consumer(name), points_of(name)
@@ -38,20 +40,22 @@ def points_of(name: str) -> tuple[str, ...]:
     return tuple(point for point in POINTS if point != "after_writes" or name == "redis_writer")
 
 
-def random_kills(bed: Bed, seed: int, runs: int, together: int = TOGETHER) -> Iterator[Result]:
+def random_kills(
+    bed: Bed, seed: int, runs: int, together: int = TOGETHER, topology: Topology = PLAIN
+) -> Iterator[Result]:
     """One consumer after the other, at any moment, a start or a restore included; restarted at once."""
     chance = random.Random(seed)
-    with bed.world(seed) as world:
+    with bed.world(seed, topology) as world:
         world.start()
         for begun in range(0, runs, together):
             count = min(together, runs - begun)
             with world.feeding():
                 for _ in range(count):
                     time.sleep(chance.uniform(0, LONGEST_S))  # the moment of the fault
-                    process = world.consumer(chance.choice(CONSUMERS))
+                    process = world.consumer(chance.choice(topology.consumers))
                     process.kill()
                     process.start()
-            for name in CONSUMERS:
+            for name in topology.consumers:
                 world.consumer(name).wait_ready()
             yield judged(world, "killed at a random moment", count)
 

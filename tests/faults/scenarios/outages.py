@@ -12,7 +12,7 @@ import redis
 
 from tests.faults.bed import Bed, Result, judged
 from tests.faults.oracle import Violation
-from tests.faults.world import CONSUMERS, World
+from tests.faults.world import CONSUMERS, PLAIN, Topology, World
 
 PATIENCE_S = 60.0
 DELAYED_S = 20.0  # within it a list goes out, whatever Redis does
@@ -22,10 +22,12 @@ NO_SERVER = 1  # a port on which no Redis listens
 PAUSE_MS = 3_000  # three times redis.timeout_s: every command in it times out, and is done afterwards
 
 
-def broker_kills(bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS) -> Iterator[Result]:
+def broker_kills(
+    bed: Bed, seed: int, consumers: Sequence[str] = CONSUMERS, topology: Topology = PLAIN
+) -> Iterator[Result]:
     """While idle, while working, and in the middle of each consumer's commit."""
     chance = random.Random(seed)
-    with bed.world(seed) as world:
+    with bed.world(seed, topology) as world:
         world.start()
         world.send(60)
         yield judged(world, "no fault", 1)
