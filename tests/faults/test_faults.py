@@ -11,6 +11,7 @@ from tests.faults.scenarios.freezes import freezes
 from tests.faults.scenarios.groups import groups
 from tests.faults.scenarios.kills import kill_points, random_kills
 from tests.faults.scenarios.outages import broker_kills, redis_faults
+from tests.faults.world import WHOLE
 
 SEED = 20_261_124  # any; the same in every run, so that a failure comes again
 KILLS = 3
@@ -21,6 +22,7 @@ SLICE: dict[str, Callable[[Bed], Iterator[Result]]] = {
     "frozen past its session": lambda bed: freezes(bed, SEED, ("recommender",)),
     "several recommenders": lambda bed: groups(bed, SEED, ("consumer",), storm_s=10),
     "the broker killed": lambda bed: broker_kills(bed, SEED, ("recommender",)),
+    "profiles, and interactions re-keyed": lambda bed: random_kills(bed, SEED, KILLS, topology=WHOLE),
     "Redis failing": lambda bed: redis_faults(bed, SEED),
 }
 

@@ -281,7 +281,7 @@ def _sections(
         "stream": dict(STREAM),
         "ranking": dict(RANKING),
     }
-    return {name: section | dict(more.get(name, {})) for name, section in sections.items()}
+    return {name: sections.get(name, {}) | dict(more.get(name, {})) for name in (*sections, *more)}
 
 
 def _environment(sections: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, str]:
