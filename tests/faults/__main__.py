@@ -15,6 +15,8 @@ from tests.faults.report import page
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.world import SETTLE_S
 
+SHOWN = 20  # violations of one fault: where there are hundreds, they are of one kind
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -28,7 +30,7 @@ def main() -> int:
         for result in _told(name, options.seed, options.runs):
             results.append(result)
             print(f"{result.fault}: {result.runs} runs, {len(result.violations)} violations", flush=True)
-            for violation in result.violations:
+            for violation in result.violations[:SHOWN]:
                 print(f"  {violation}", flush=True)
     if options.report:
         options.report.write_text(page(results, described(), SETTLE_S), "utf-8")

@@ -35,6 +35,7 @@ what should have come about, and compares:
 
 The oracle is tested too: `tests/faults/test_oracle.py` bends a log that is right in each way that it has to notice.
 """  # noqa: E501  a table's row is one line
+LISTED = 50  # of one fault
 ROW = "| {fault} | {runs} | {violations} |"
 
 
@@ -63,7 +64,7 @@ def page(results: Sequence[Result], machine: Mapping[str, Any], settle_s: float)
         f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gib']:g} GiB, {machine['system']}, "
         f"Python {machine['python']}."
     )
-    found = [f"- {result.fault}: {violation}" for result in results for violation in result.violations]
+    found = [f"- {result.fault}: {violation}" for result in results for violation in result.violations[:LISTED]]
     parts = [
         HEAD.format(settle_s=settle_s, longest_s=longest_s, threads=SPARE_THREADS, files=SPARE_FILES, grown=grown),
         "\n".join(["| fault | runs | violations |", "| --- | --: | --: |", *rows, total, ""]),

@@ -61,6 +61,10 @@ BENT: dict[str, tuple[str, Bend]] = {
     ),
     "a vector after a delete": ("vectors", lambda log: log.send("items", "a", None)),
     "an input embedded twice": ("nothing twice", lambda log: again(log, "item_vectors")),
+    "an item that is read twice": (
+        "nothing twice",
+        lambda log: [with_field(log, "item_vectors", inferred={"themes": ["x"]}), again(log, "item_vectors")],
+    ),
     "a vector without its numbers": ("vectors", lambda log: with_field(log, "item_vectors", vector=None)),
     "the title of another version": ("vectors", lambda log: with_field(log, "item_vectors", title="Other")),
     "a text that nobody read": ("profiles", lambda log: drop(log, "user_profiles")),
@@ -247,3 +251,10 @@ def test_the_seen_items_are_compared_in_their_order() -> None:
 
 def test_a_history_of_nothing_has_nothing_wrong() -> None:
     assert judge(History(())) == []
+
+
+def test_an_item_that_is_read_comes_once_more_with_what_was_inferred() -> None:
+    log = good()
+    again(log, "item_vectors")
+    with_field(log, "item_vectors", inferred={"themes": ["x"]})
+    assert judge(history(log)) == []

@@ -30,7 +30,8 @@ def dead_letters(history: History) -> Iterator[Violation]:
 
 
 def vectors(history: History) -> Iterator[Violation]:
-    """What is embedded follows from the last valid input of its id; each input is embedded at most once."""
+    """What is embedded follows from the last valid input of its id; each input is embedded at most once.
+    An item that is read comes once more, with what was inferred."""
     for reads, writes, field in EMBEDDED:
         outputs = history.by_key(writes)
         inputs = history.valid(reads)
@@ -51,10 +52,11 @@ def source_offset(record: Record) -> int:
 def _of_one(key: str, inputs: list[Record], outputs: list[Record], field: str) -> Iterator[Violation]:
     by_offset = {record.offset: record for record in inputs}
     sources = [source_offset(record) for record in outputs]
+    read = [bool(record.value and said(record).get("inferred")) for record in outputs]
     for offset in sorted({offset for offset in sources if offset not in by_offset}):
         yield Violation("vectors", key, f"made of offset {offset}, which is no valid input of it")
-    for earlier, later in pairwise(sources):
-        if later == earlier:
+    for (earlier, was_read), (later, is_read) in pairwise(zip(sources, read, strict=True)):
+        if later == earlier and (was_read or not is_read):
             yield Violation("nothing twice", key, f"two outputs for the input at offset {later}")
         elif later < earlier:
             yield Violation("versions", key, f"offset {later} after {earlier}")
