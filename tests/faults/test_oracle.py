@@ -40,6 +40,11 @@ def with_field(log: Log, topic: str, **fields: Any) -> None:
     change(log, topic, lambda value: value | fields)
 
 
+def read_twice(log: Log) -> None:
+    with_field(log, "item_vectors", inferred={"themes": ["x"]})
+    again(log, "item_vectors")
+
+
 def deleted(log: Log) -> tuple[str, str]:
     """Where the user's state goes."""
     log.send("users", "u", None)
@@ -63,7 +68,7 @@ BENT: dict[str, tuple[str, Bend]] = {
     "an input embedded twice": ("nothing twice", lambda log: again(log, "item_vectors")),
     "an item that is read twice": (
         "nothing twice",
-        lambda log: [with_field(log, "item_vectors", inferred={"themes": ["x"]}), again(log, "item_vectors")],
+        read_twice,
     ),
     "a vector without its numbers": ("vectors", lambda log: with_field(log, "item_vectors", vector=None)),
     "the title of another version": ("vectors", lambda log: with_field(log, "item_vectors", title="Other")),
