@@ -96,6 +96,15 @@ def test_an_error_that_a_person_has_to_mend_is_raised(code: int, kind: type[Exce
         joined(client).poll(10, 0.1)
 
 
+def test_a_client_that_ends_for_good_says_so_in_a_message_without_the_flag_and_is_lost() -> None:
+    client = Scripted()
+    client.messages = [message(0, KafkaError._FATAL)]
+    assert not KafkaError(KafkaError._FATAL).fatal()
+
+    with pytest.raises(ClientsLost):
+        joined(client).poll(10, 0.1)
+
+
 def test_a_client_that_raises_is_lost() -> None:
     client = Scripted()
     client.error = KafkaError(KafkaError._STATE, "it has been closed")

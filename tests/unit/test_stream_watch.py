@@ -105,6 +105,16 @@ def test_a_stalled_partition_is_read_on_from_where_it_stands() -> None:
     assert metrics.stalls.labels("stalling")._value.get() == 1
 
 
+def test_a_partition_that_stands_still_although_it_was_read_on_is_read_by_new_clients() -> None:
+    bench = Bench()
+    bench.broker.ends = {INPUT: 9}
+    for now in (0, 1, 61):
+        bench.look(now)
+    with pytest.raises(ClientsLost, match="interactions, partition 0: 5 of 9"):
+        bench.look(122)
+    assert bench.member.placed == [{INPUT: 5}]
+
+
 def test_a_table_that_stands_still_below_what_the_broker_has_is_read_by_new_clients() -> None:
     bench = Bench()
     bench.arrive(3)

@@ -99,7 +99,9 @@ def raise_if_final(error: KafkaError) -> None:
         raise BadTopics(f"{error.str()}; create it: glowplug topics")
     if code in NOT_SUPPORTED:
         raise BadSettings(f"the broker is too old: {error.str()}; set kafka.group_protocol to classic")
-    if error.fatal():
+    # A consumer's fatal error comes once, as a message with this code and without the flag, under KIP-848 for one
+    # when a broker that has just come back does not know the group yet. After it the client never reads again.
+    if error.fatal() or code == KafkaError._FATAL:
         raise ClientsLost(error.str())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from glowplug.errors import BrokerUnavailable
 from glowplug.observe import metrics
@@ -28,6 +28,7 @@ class Watch:
         self._offsets = offsets
         self._tables = tables
         self._running, self._reading = Watchdog(stall_s), Watchdog(stall_s)
+        self._freed: dict[Place, int] = {}  # offsets from which reading was to go on
         self._question: Question | None = None
         self._asked = float("-inf")
         self._looked = float("-inf")
@@ -71,8 +72,13 @@ class Watch:
             self._asked = now
 
     def _free(self, positions: Positions, member: Member, is_held: bool, now: float) -> None:
+        """First by reading on from there; if that has not moved it in the same time again, by new clients."""
         for place in self._running.stalled(positions.standing(), is_held=is_held, now=now):
             position = positions[place]
+            if self._freed.get(place) == position.seen:
+                metrics.stalls.labels(self._consumer).inc()
+                raise ClientsLost(f"reading does not go on from: {_told([place], positions.standing())}")
+            self._freed[place] = position.seen
             metrics.stalls.labels(self._consumer).inc()
             log.warning(
                 "%s: %s, partition %d stands at %d although it ends at %d: reading on from there anew",
@@ -84,5 +90,8 @@ class Watch:
         stalled = self._reading.stalled(standing, is_held=is_held, now=now)
         if stalled:
             metrics.stalls.labels(self._consumer).inc(len(stalled))
-            told = "; ".join(f"{topic}, partition {n}: {standing[Place(topic, n)]}" for topic, n in stalled)
-            raise ClientsLost(f"reading does not go on from: {told}")
+            raise ClientsLost(f"reading does not go on from: {_told(stalled, standing)}")
+
+
+def _told(stalled: Iterable[Place], standing: Mapping[Place, Standing]) -> str:
+    return "; ".join(f"{place.topic}, partition {place.partition}: {standing[place]}" for place in stalled)
