@@ -23,7 +23,7 @@ from glowplug.ranking.lists import Trigger
 from glowplug.ranking.mark import new_marks
 from glowplug.ranking.matching import Moved, audience, entered, match, trigger_of
 from glowplug.ranking.memory import remember, weight_of
-from glowplug.ranking.restore import PROFILE, VECTOR, profiled, told
+from glowplug.ranking.restore import PROFILE, VECTOR, profiled, surviving, told
 from glowplug.ranking.state import State
 from glowplug.ranking.user import Listed, User
 from glowplug.settings import Settings
@@ -110,7 +110,8 @@ class Recommender:
                 return
             reason: Reason = "user.updated" if user is not None and user.is_active else "user.created"
             trigger = Trigger(reason, (said.source.event_id,), said.source.event_time)
-            draft.touch(told(user or User(said.user_id, record.partition), said), trigger, record)
+            user = surviving(user or User(said.user_id, record.partition), said)
+            draft.touch(told(user, said), trigger, record)
         else:
             profile = decode(record, PROFILE, lambda value: value.user_id)
             user_id = profile.id if isinstance(profile, Tombstone) else profile.user_id

@@ -299,6 +299,23 @@ def test_a_repeat_is_recognised_among_the_remembered_interactions_and_counts_aga
     assert len(state["history"]) == 2
 
 
+def test_a_restart_on_a_log_that_still_has_the_users_first_words_keeps_them_deleted() -> None:
+    before = recommender()
+    put_items(before, a=X)
+    user(before, "u", X)
+    leave(before, "u")
+    after = Driver(Recommender(load(ranking={"list_size": 3, "raw_size": 4})), after=before)
+    states = [out for out in before.produced["user_states"] if out.key == "u"]
+    after.step.restore(
+        [Record("user_states", 1, n, 0, b"u", out.value) for n, out in enumerate(states)],
+    )
+    words = log_of("user_vectors", 1, {"u": user_vector("u", X)})
+    after.step.restore([*words, Record("user_vectors", 1, 1, 0, b"u", None, ((VERSION_HEADER, b"7"),))])
+    after.step.assigned(frozenset({1}))
+    act(after, "u", "a")
+    assert [out.key for out in after.produced["user_states"] if out.key == "u"] == []
+
+
 def return_after(driver: Driver, name: str, deleted: int, version: int) -> None:
     """A new life, the delete before it left out: the log is compacted, or both came in one batch."""
     said = user_vector(name, X) | {"deleted_before": deleted, "source": source("users", "again", version=version)}

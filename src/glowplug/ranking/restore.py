@@ -124,13 +124,21 @@ def changes_since(mark: Mark, partition: int, catalogue: Catalogue) -> Iterator[
 
 
 def told(user: User, said: UserVector) -> User:
-    """The user after they said something about themselves. Of who was deleted before, nothing older is left."""
+    """The user after they said something about themselves."""
+    return replace(user, said=said, blocked=frozenset(said.blocked_items))
+
+
+def surviving(user: User, said: UserVector) -> User:
+    """What is left of the user by the time they say this: of who was deleted before, nothing older.
+
+    Not for a restore, where what they said comes in any order with the state that it led to.
+    """
     gone = user.version if user.deleted else said.deleted_before
     known = user.said.source.version if user.said else user.version
-    if user.deleted or (gone is not None and known is not None and known <= gone):
-        is_newer = user.profile is not None and gone is not None and user.profile.source.version > gone
-        user = User(user.user_id, user.partition, profile=user.profile if is_newer else None)
-    return replace(user, said=said, blocked=frozenset(said.blocked_items))
+    if not user.deleted and (gone is None or known is None or known > gone):
+        return user
+    is_newer = user.profile is not None and gone is not None and user.profile.source.version > gone
+    return User(user.user_id, user.partition, profile=user.profile if is_newer else None)
 
 
 def profiled(user: User, profile: UserProfile | Tombstone) -> User:
