@@ -133,6 +133,7 @@ def listed(items: Sequence[str], covers: Sequence[str], *, at: str = "") -> dict
     return {
         "type": "recommendations",
         "user_id": "u",
+        "reason": "interaction",
         "covers": list(covers),
         "items": [{"item_id": item_id} for item_id in items],
         "epoch": 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,23 +57,29 @@ def lists(history: History) -> Iterator[Violation]:
 
 def covers(history: History) -> Iterator[Violation]:
     """What an active user said or did is answered by one list, a change of an item by at most one list of a user:
-    by a second one only where the item entered or left the user's top-k with it."""
+    by a second one only where the item entered or left the user's top-k with it, or changed once more."""
     deleted, items = ever_deleted(history), _items_of_events(history)
     # What a user wrote is answered once more when it has been read: by the refined list.
     written = {event["event_id"] for event in _written(history)} if history.by_topic.get("user_profiles") else set()
     answers: dict[str, Counter[str]] = {}
+    told: dict[tuple[str, str], dict[str, Any]] = {}
     since: dict[str, int] = {}
     for user_id, records in history.by_key("recommendations").items():
         answers[user_id] = Counter()
         since[user_id] = records[0].timestamp_ms
         moves = _moves(history.by_key("user_states").get(user_id, []))
         for listed in [said(record) for record in records if record.value]:
+            later = {items[each] for each in listed["covers"] if each in items and not answers[user_id][each]}
             for event_id in listed["covers"]:
                 answers[user_id][event_id] += 1
-                is_excused = items.get(event_id) in moves.get(listed["generated_at"], ())
+                item_id = items.get(event_id)
+                is_excused = item_id in moves.get(listed["generated_at"], ()) or item_id in later
                 is_new = answers[user_id][event_id] <= 1 + (event_id in written)
                 if not is_new and user_id not in deleted and not is_excused:
-                    yield Violation("nothing twice", f"recommendations {user_id}", f"{event_id} in another list")
+                    lists = f"{_named(told[user_id, event_id], items)} and {_named(listed, items)}"
+                    found = f"{event_id} in {lists}"
+                    yield Violation("nothing twice", f"recommendations {user_id}", found)
+                told[user_id, event_id] = listed
     answered = {user_id: of_user for user_id, of_user in answers.items() if user_id not in deleted}
     for user_id, records in history.by_key("user_vectors").items():
         for event_id in [said(record)["source"]["event_id"] for record in records if record.value]:
@@ -90,6 +96,11 @@ def covers(history: History) -> Iterator[Violation]:
             # Before their first list the user was not known, and the event only bent it.
             if times[event_id] > since[user_id] and not answered[user_id][event_id]:
                 yield Violation("covers", f"recommendations {user_id}", f"{event_id} is in no list")
+
+
+def _named(listed: dict[str, Any], items: Mapping[str, str]) -> str:
+    events = (f"{event_id}/{items[event_id]}" if event_id in items else event_id for event_id in listed["covers"])
+    return f"{listed['reason']} at {listed['generated_at']} ({' '.join(events)})"
 
 
 def _written(history: History) -> Iterator[dict[str, Any]]:
