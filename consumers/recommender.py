@@ -17,10 +17,11 @@ from glowplug.errors import Poison
 from glowplug.events import Interaction, ItemAudience, Reason
 from glowplug.inference.encoder import TextEncoder
 from glowplug.observe import metrics
-from glowplug.ranking.catalogue import ItemChange
+from glowplug.observe.health import Condition
+from glowplug.ranking.changes import ItemChange
 from glowplug.ranking.draft import Draft
 from glowplug.ranking.lists import Trigger
-from glowplug.ranking.mark import new_marks
+from glowplug.ranking.mark import ANEW, new_marks
 from glowplug.ranking.matching import Moved, audience, entered, match, trigger_of
 from glowplug.ranking.memory import remember, weight_of
 from glowplug.ranking.restore import PROFILE, VECTOR, profiled, surviving, told
@@ -49,18 +50,25 @@ class Recommender:
         "user_profiles": "committed",
     }
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_threaded: bool = True) -> None:
+        """is_threaded: whether a promoted head is loaded beside the work."""
         self._settings = settings.ranking
         self._interactions = "interactions_rekeyed" if settings.kafka.rekey_interactions else "interactions"
         self.inputs = ("user_vectors", "user_profiles", self._interactions)
         self.relieves = {} if settings.kafka.rekey_interactions else {"interactions": "interaction_rekeyer"}
-        self._state = State(settings.ranking)
+        self._state = State(settings.ranking, is_threaded=is_threaded)
         self.restore, self.absorb = self._state.restore, self._state.absorb
         self.assigned, self.revoked = self._state.assigned, self._state.revoked
         self.due = self._state.due
 
     def open(self, _context: Context) -> None:
+        """Raises BadSettings where heads are wanted and cannot be read by what is installed."""
+        self._state.heads.open()
         metrics.waiting_interactions.set_function(self._state.count_waiting)
+
+    def condition(self) -> Condition:
+        refusal = self._state.heads.refusal
+        return Condition("degraded", refusal) if refusal else Condition("ok")
 
     def apply(self, changes: Draft) -> None:
         self._state.apply(changes)
@@ -95,7 +103,7 @@ class Recommender:
                 tables.counts.close(tables.priors.newest, self._state.watermark(batch.now), tables.catalogue)
             )
         draft.marks = new_marks(self._state, draft)
-        return Effects(draft, draft.outgoing(self._state.tables.catalogue.fingerprint), tuple(dead))
+        return Effects(draft, draft.outgoing(*self._state.tables.catalogue.space), tuple(dead))
 
     def _fold(self, record: Record, draft: Draft) -> None:
         """One event of a user: what they said, what was inferred, what they did."""
@@ -153,7 +161,7 @@ class Recommender:
         changes += islice((change for change in pending if change.change != "withdrawn"), MATCHED_AT_ONCE)
         draft.matched = changes
         catalogue = self._state.tables.catalogue
-        fresh = {user_id for user_id, reason in self._state.making.items() if reason == "import"}
+        fresh = {user_id for user_id, reason in self._state.making.items() if reason in ANEW}
         moved = match(
             changes,
             self._state.tables.pending,
@@ -201,6 +209,7 @@ class Recommender:
                         users=tuple(users),
                         users_in_partition=self._state.roster.shard.users_in(partition),
                         encoder=self._state.tables.catalogue.fingerprint,
+                        head=self._state.tables.catalogue.head_fingerprint or None,
                         covers=news,
                         source_event_time=change.event_time,
                         generated_at=draft.batch.now,
@@ -211,7 +220,7 @@ class Recommender:
         """Publish the lists whose window ends."""
         for user_id, trigger in self._state.waiting.items():
             user = draft.user(user_id)
-            if self._state.making.get(user_id) == "import":
+            if self._state.making.get(user_id) in ANEW:
                 continue  # made anew there, and then sent with this trigger
             ended = draft.batch.monotonic >= self._state.windows.get(user_id, 0.0)
             if ended and user_id not in draft.users and user_id not in draft.later and user and user.listed:

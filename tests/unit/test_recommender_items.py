@@ -229,3 +229,22 @@ def test_an_item_that_a_list_took_up_while_matching_was_deferred_is_not_answered
     driver.settle()
     assert ids(driver, "u") == ["b", "c"]
     assert driver.latest("recommendations")["u"]["covers"] == ["e-c"]
+
+
+def test_an_item_whose_bend_a_list_has_already_is_not_answered_again_with_the_next_bend() -> None:
+    driver = recommender()
+    put_items(driver, a=X, c=Y, d=NEAR_Y)
+    user(driver, "u", X)
+    act(driver, "u", "d")
+    driver.caught_up = False
+    item(driver, "b", NEAR_X)
+    act(driver, "u", "a", event_id="e-act")
+    assert "e-b" in driver.latest("recommendations")["u"]["covers"]
+    act(driver, "u", "b", event_id="e-like")
+    item(driver, "d", Z, event_id="e-bends")
+    item(driver, "e", Z)
+    driver.caught_up = True
+    driver.tick(1)
+    driver.settle()
+    assert "e-bends" in driver.latest("recommendations")["u"]["covers"]
+    assert "e-b" not in driver.latest("recommendations")["u"]["covers"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from glowplug.events import MARK_KEY, Epoch, Event, ItemAudience, ItemCount, ItemPrior, Recommendations, UserProfile
 from glowplug.observe import metrics
-from glowplug.ranking.catalogue import ItemChange
+from glowplug.ranking.changes import ItemChange
 from glowplug.ranking.counts import Count
 from glowplug.ranking.lists import Trigger
 from glowplug.ranking.mark import Mark
@@ -17,7 +17,7 @@ from glowplug.ranking.user import Listed, User, to_state
 from glowplug.stream.decode import Tombstone
 from glowplug.stream.step import Batch, Outgoing, Record
 
-UNTIMED = ("import", "prior")  # reasons that are no event: there is no delay to measure
+UNTIMED = ("import", "head", "prior")  # reasons that are no event: there is no delay to measure
 
 
 @dataclass(slots=True)
@@ -93,13 +93,13 @@ class Draft:
         self.stats = stats
         self.closed = max(stat.epoch for stat in stats)
 
-    def outgoing(self, encoder: str) -> tuple[Outgoing, ...]:
+    def outgoing(self, encoder: str, head: str = "") -> tuple[Outgoing, ...]:
         """States, lists, audiences, counts, and an epoch after its priors."""
         records: list[Outgoing] = []
         for user_id, user in self.users.items():
             event = self.events.get(user_id)
             cause = self.causes.get(user_id)
-            records.append(_record("user_states", user_id, to_state(user, encoder, self.batch.now), cause))
+            records.append(_record("user_states", user_id, to_state(user, encoder, self.batch.now, head), cause))
             if event is not None:
                 records.append(_record("recommendations", user_id, event, cause))
             elif user.deleted:

@@ -28,19 +28,30 @@ LABELS = {"interests": "your interest", "attributes": "your profile"}
 def explain(
     item: Item, priors: Half, weights: Half, user: User, listed: Listed, catalogue: Catalogue
 ) -> Explanation:
-    """Names the one statement or deed that adds most to the score; popularity or freshness where none adds.
+    """Names the one statement or deed that adds most to the score; where none does, the taste that a head learned,
+    or popularity or freshness.
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
-    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls, user)
+    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls + listed.kin, user)
     if pull is not None:
         return (
             _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
         )
+    if listed.learned:
+        return _as_was_learned(listed)
     popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
     if popular > fresh:
         return Explanation(kind="popular", text="popular with other users", field="popularity")
     return Explanation(kind="fresh", text="new here", field="listed_at", value=item.listed_at.isoformat())
+
+
+def _as_was_learned(listed: Listed) -> Explanation:
+    if listed.basis.behaviour:
+        return Explanation(kind="taste", text="liked by people who like what you like", field="behaviour")
+    if listed.basis.text:
+        return Explanation(kind="taste", text="liked by people like you", field="attributes")
+    return Explanation(kind="popular", text="popular with other users", field="popularity")
 
 
 def _group(pull: Pull, user: User) -> str:
@@ -114,9 +125,10 @@ def _as_was_read(item: Item, claim: Claim) -> Explanation:
     did = "wrote" if words.field == "text" else "picked"
     named = _attribute_named(item, claim.label)
     suffix = f" ({named}: {claim.label})" if named else ""
+    said = _quoted(claim.label.replace("-", " "))  # a taxonomy's ids
     return Explanation(
         kind="profile",
-        text=f"about {_quoted(claim.label)}, because you {did} “{_quoted(words.text)}”{suffix}",
+        text=f"about {said}, because you {did} “{_quoted(words.text)}”{suffix}",
         field=words.field,
         value=words.text[:VALUE_CHARS],
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from glowplug.events import Basis
+from glowplug.events import Attributes, Basis
 from glowplug.index.exact import Scores
 from glowplug.ranking.blocks import Layout
 from glowplug.ranking.frame import Frame
@@ -17,9 +17,17 @@ from glowplug.ranking.memory import Memory
 from glowplug.settings import RankingSettings
 from glowplug.vectors import Half
 
+if TYPE_CHECKING:
+    from glowplug.heads.head import Head  # it brings the packages of training
+
 TextOf = Callable[[str], Half | None]  # an item's text vector; None where the item or its text is not known
+Learned = Literal["", "taste", "fold"]
 POPULAR = Basis(text=0.0, profile=0.0, behaviour=0.0, popularity=1.0)
 EPSILON = 1e-6  # a shorter sum has no direction to speak of: likes and dislikes cancelled out
+
+
+def unknown(_item_id: str) -> None:
+    """The block of an item where no head serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Said:
 
     vector: of the sign-up, None where no part of it counts; profile: inferred from it, the mean of the claims where
     they have vectors of their own; avoid: what the profile says to keep away from. is_refusal: nothing but that was
-    said, as far as anybody understood.
+    said, as far as anybody understood. attributes: typed, as the user's event had them.
     """
 
     vector: Half | None = None
@@ -47,6 +55,7 @@ class Said:
     claims: tuple[Part, ...] = ()
     avoid: Half | None = None
     is_refusal: bool = False
+    attributes: Attributes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +70,32 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The user's side. pulls: what made it, for explanations."""
+    """The user's side. pulls: what made its text block, for explanations; kin: what a head was told of behaviour,
+    for explanations only. learned: which part of the head's block speaks."""
 
     vector: Half
     basis: Basis
     pulls: tuple[Pull, ...]
+    kin: tuple[Pull, ...] = ()
+    learned: Learned = ""
 
 
 class UserFold(Protocol):
-    """(what was said, behaviour, items as they are now, epoch and its frame) -> vector.
+    """(what was said, behaviour, items as they are now, epoch and its frame, head) -> vector.
 
-    Pure: equal inputs give equal bits. frame: what all items have in common, None while that is not known."""
+    Pure: equal inputs give equal bits. frame: what all items have in common, None while that is not known. head:
+    the one that serves. block_of: an item's columns of its block; None where the item is not known."""
 
     def side(
-        self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int, frame: Frame | None
+        self,
+        said: Said,
+        memory: Memory,
+        text_of: TextOf,
+        layout: Layout,
+        epoch: int,
+        frame: Frame | None,
+        head: Head | None = None,
+        block_of: TextOf = unknown,
     ) -> Side: ...
 
 
@@ -98,17 +119,25 @@ class DecayedAverages:
         self._decay: Scores = np.exp2(-np.arange(settings.history) / settings.half_life)
 
     def side(
-        self, said: Said, memory: Memory, text_of: TextOf, layout: Layout, epoch: int, frame: Frame | None
+        self,
+        said: Said,
+        memory: Memory,
+        text_of: TextOf,
+        layout: Layout,
+        epoch: int,
+        frame: Frame | None,
+        head: Head | None = None,  # noqa: ARG002  it knows nothing of learned blocks, and leaves them empty
+        block_of: TextOf = unknown,  # noqa: ARG002
     ) -> Side:
         settings = self._settings
         profile_share = self._profile_share(said)
         strength = self._strength(said)
         stated = self._stated(said, strength, profile_share)
         lived, evidence = self._lived(memory, text_of)
-        pulls = stated + _turned(lived, frame)
+        pulls = stated + turned(lived, frame)
         known = strength + evidence
         length = known / (known + settings.certainty)
-        direction = _sum_of_length(pulls, length)
+        direction = sum_of_length(pulls, length)
         vector = layout.user(direction, settings.popularity, settings.freshness, epoch)
         if direction is None:
             return Side(vector, POPULAR, ())
@@ -191,15 +220,15 @@ def _spread(kind: Literal["part", "claim"], parts: tuple[Part, ...], strength: f
     return [Pull(kind, at, scale * part.weight, part.vector) for at, part in enumerate(parts)]
 
 
-def _turned(lived: tuple[Pull, ...], frame: Frame | None) -> tuple[Pull, ...]:
+def turned(lived: tuple[Pull, ...], frame: Frame | None) -> tuple[Pull, ...]:
     """The items' pulls without what all items have in common. What was said stays: texts of another kind."""
     if frame is None or not lived:
         return lived
-    turned = frame.turn(np.array([pull.vector for pull in lived], dtype=np.float64)).astype(np.float16)
-    return tuple(replace(pull, vector=vector) for pull, vector in zip(lived, turned, strict=True))
+    rows = frame.turn(np.array([pull.vector for pull in lived], dtype=np.float64)).astype(np.float16)
+    return tuple(replace(pull, vector=vector) for pull, vector in zip(lived, rows, strict=True))
 
 
-def _sum_of_length(pulls: tuple[Pull, ...], length: float) -> Half | None:
+def sum_of_length(pulls: tuple[Pull, ...], length: float) -> Half | None:
     """The weighted sum brought to `length`, float16 (text,); None where it has no direction."""
     total = _weighted_sum([(pull.weight, pull.vector) for pull in pulls])
     found = _length(total)

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from glowplug.events import Basis, Reason, Recommendations, Recommended, Stage
 from glowplug.index.retrieve import Hit, top_k
-from glowplug.ranking.catalogue import MAX_COVERS, At, Catalogue
+from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.changes import MAX_COVERS, At
 from glowplug.ranking.explain import explain
 from glowplug.ranking.fold import Side, UserFold
 from glowplug.ranking.priors import Priors
@@ -20,7 +21,7 @@ TITLE_CHARS = 200  # of a title in a list: a list of the longest titles must fit
 # What a list is said to be for when several things happened at once: the user's own deeds before the items'.
 PRECEDENCE: tuple[Reason, ...] = (
     "user.created", "user.updated", "interaction", "profile",
-    "item.withdrawn", "item.created", "item.updated", "import", "prior",
+    "item.withdrawn", "item.created", "item.updated", "import", "head", "prior",
 )  # fmt: skip
 
 
@@ -78,7 +79,16 @@ class Lists:
         catalogue, table = self._catalogue, self._priors.current
         said = statements(user, catalogue.fingerprint, catalogue.layout.text)
         frame = table.frame if table.frame is not None and table.frame.encoder == catalogue.fingerprint else None
-        return self._fold.side(said, user.memory, catalogue.text_of, catalogue.layout, table.epoch, frame)
+        return self._fold.side(
+            said,
+            user.memory,
+            catalogue.text_of,
+            catalogue.layout,
+            table.epoch,
+            frame,
+            catalogue.head,
+            catalogue.block_of,
+        )
 
     def listed(self, side: Side, raw: tuple[Hit, ...]) -> Listed:
         """A list of the current epoch."""
@@ -90,6 +100,9 @@ class Lists:
             pulls=side.pulls,
             stage=_stage(side.basis),
             epoch=self._priors.current.epoch,
+            kin=side.kin,
+            learned=side.learned,
+            clock=self._catalogue.clock,
         )
 
     def with_raw(self, listed: Listed, raw: tuple[Hit, ...]) -> Listed:
@@ -118,6 +131,7 @@ class Lists:
             basis=listed.basis,
             items=tuple(self._recommended(user, listed)),
             encoder=self._catalogue.fingerprint,
+            head=self._catalogue.head_fingerprint or None,
             epoch=listed.epoch,
             source_event_time=trigger.event_time,
             generated_at=now,

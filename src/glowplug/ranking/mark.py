@@ -6,34 +6,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from glowplug.events import Time, UserMark
-from glowplug.ranking.catalogue import At
+from glowplug.events import Reason, Time, UserMark
+from glowplug.ranking.changes import At
 
 if TYPE_CHECKING:
     from glowplug.ranking.draft import Draft
     from glowplug.ranking.state import State
 
+ANEW: tuple[Reason, ...] = ("import", "head")  # reasons to make a list from nothing: until then the user has none
 Positions = dict[int, int]  # offset by partition of item-vectors: all records before it
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """matched: these changes are in published lists. announced: these were matched with all lists, and their
-    audiences are out, but the list of some user may still wait; never less than matched."""
+    audiences are out, but the list of some user may still wait; never less than matched. rules: fingerprint of what
+    keeps items out of these lists."""
 
     matched: Positions
     announced: Positions
+    rules: str = ""
 
     def event(self, partition: int, now: Time) -> UserMark:
         return UserMark(
-            partition=partition, matched=_named(self.matched), announced=_named(self.announced), updated_at=now
+            partition=partition,
+            matched=_named(self.matched),
+            announced=_named(self.announced),
+            rules=self.rules,
+            updated_at=now,
         )
 
 
 def mark_of(event: UserMark) -> Mark:
     """Raises ValueError where a partition is no number."""
     matched = _numbered(event.matched)
-    return Mark(matched, {**matched, **_numbered(event.announced)})
+    return Mark(matched, {**matched, **_numbered(event.announced)}, event.rules)
 
 
 def new_marks(state: State, draft: Draft) -> dict[int, Mark]:
@@ -51,7 +58,7 @@ def new_marks(state: State, draft: Draft) -> dict[int, Mark]:
     matched = {p: dict(state.tables.read) for p in announced}
     for user_id, reason in state.making.items():
         user = state.roster.get(user_id)
-        if reason == "import" and user_id not in made and user is not None:
+        if reason in ANEW and user_id not in made and user is not None:
             matched.pop(user.partition, None)
     for user_id, trigger in {**state.waiting, **draft.waiting}.items():
         user = draft.user(user_id)
@@ -68,13 +75,14 @@ def new_marks(state: State, draft: Draft) -> dict[int, Mark]:
         if partition not in matched and before is None:
             continue  # the lists of a first import are still being made
         if before is None:
-            mark = Mark(matched[partition], positions)
+            mark = Mark(matched[partition], positions, state.tables.rules.fingerprint)
         else:
             # Never back: a change that waits may be news to other partitions only, from its first record on.
             read = state.tables.read
             mark = Mark(
                 _later(matched.get(partition, {}), before.matched, read),
                 _later(positions, before.announced, read),
+                before.rules,
             )
         if mark != before:
             found[partition] = mark

@@ -11,7 +11,8 @@ import numpy as np
 from glowplug.events import AudienceMember, Reason
 from glowplug.index.items import item_hash
 from glowplug.index.retrieve import Hit
-from glowplug.ranking.catalogue import Catalogue, ItemChange
+from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.changes import ItemChange
 from glowplug.ranking.lists import Lists, Trigger
 from glowplug.ranking.roster import Roster
 from glowplug.ranking.user import Listed, User
@@ -110,12 +111,17 @@ def audience(
 def _felt(user: User, before: Listed, after: Listed, changes: Sequence[ItemChange]) -> list[ItemChange]:
     """Those of the changes that made the list another: one whose item stands where it stood was in it already, as
     in a list made anew while matching was deferred. Where the vector moved every score did, and only items that
-    moved it, entered or left count."""
+    moved it since it was made, entered or left count."""
     earlier, later = dict(before.raw), dict(after.raw)
     if np.array_equal(before.vector, after.vector):
         return [change for change in changes if earlier.get(change.item_id) != later.get(change.item_id)]
     met = {entry.item_id for entry in user.memory.history}
-    return [c for c in changes if (c.moved and c.item_id in met) or (c.item_id in earlier) != (c.item_id in later)]
+    return [
+        change
+        for change in changes
+        if (change.moved and change.item_id in met and change.clock > before.clock)
+        or (change.item_id in earlier) != (change.item_id in later)
+    ]
 
 
 def _gaining(

@@ -12,7 +12,8 @@ from pydantic import Field, TypeAdapter
 
 from glowplug.errors import Poison
 from glowplug.events import MARK_KEY, UserMark, UserProfile, UserState, UserVector
-from glowplug.ranking.catalogue import Catalogue, Change, ItemChange
+from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.changes import Change, ItemChange
 from glowplug.ranking.lists import Lists
 from glowplug.ranking.mark import Mark, mark_of
 from glowplug.ranking.priors import Priors
@@ -101,7 +102,8 @@ def resumed(user: User, lists: Lists, catalogue: Catalogue, priors: Priors) -> L
     Items changed since the mark are not looked at: they are matched with the list like any other change.
     """
     stored = user.stored
-    if stored is None or (stored.encoder, stored.epoch) != (catalogue.fingerprint, priors.current.epoch):
+    space = (catalogue.fingerprint, catalogue.head_fingerprint, priors.current.epoch)
+    if stored is None or (stored.encoder, stored.head, stored.epoch) != space:
         return None
     side = lists.side(user)
     if not np.array_equal(stored.vector, side.vector):

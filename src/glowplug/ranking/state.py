@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from glowplug.events import Reason
+from glowplug.heads.following import Following
 from glowplug.observe import metrics
 from glowplug.ranking.draft import Draft
 from glowplug.ranking.fading import Fading
-from glowplug.ranking.fold import DecayedAverages
+from glowplug.ranking.fold_with_head import WithHead
 from glowplug.ranking.lists import Lists, Trigger
 from glowplug.ranking.mark import Mark
 from glowplug.ranking.priors import BEGINNING, is_due
@@ -20,6 +22,7 @@ from glowplug.ranking.user import User
 from glowplug.settings import RankingSettings
 from glowplug.stream.step import Batch, Record
 
+log = logging.getLogger(__name__)
 DEFERRED_S = 0.05  # until matching that waits for a backlog looks again
 
 
@@ -29,18 +32,21 @@ class State:
     to_import: partitions without a mark, all of whose lists are made anew once the log is read in.
     missing: users who seem to have been deleted while nobody looked; told once the log is read in.
     marks: by user partition, how far item changes are in its lists, as the log has it.
+    heads: which head is to serve.
     """
 
-    def __init__(self, settings: RankingSettings) -> None:
+    def __init__(self, settings: RankingSettings, *, is_threaded: bool = True) -> None:
+        """is_threaded: see Following."""
         self._settings = settings
+        self.heads = Following(settings.heads, is_threaded=is_threaded)
         self._remembered = Remembered(settings)
-        self._space = ""
+        self._space = ("", "")
         self._fading = Fading(timedelta(days=settings.forget_days))
         self._closed = 0  # the last epoch written here
         self._last = Batch((), BEGINNING, 0.0, caught_up=False)
         self.tables = Tables(settings)
         self.roster = Roster(self.tables.catalogue.layout.dim)
-        self.lists = Lists(self.tables.catalogue, self.tables.priors, DecayedAverages(settings), settings)
+        self.lists = Lists(self.tables.catalogue, self.tables.priors, WithHead(settings), settings)
         self.partitions: set[int] = set()
         self.making: dict[str, Reason] = {}
         self.windows: dict[str, float] = {}
@@ -64,6 +70,8 @@ class State:
             tables.pending.clear()  # there was no list that they could have changed
             tables.priors.skip()
             tables.catalogue.write_priors(tables.priors, tables.priors.current.epoch)
+            self.heads.catch_up(tables.catalogue)
+            self._settle()
         self.partitions |= partitions
         users = self._remembered.take(partitions)
         for user, is_vouched in users:
@@ -71,7 +79,7 @@ class State:
         self._fading.restore({u.user_id: u.since for u, vouched in users if u.since and not (u.said or vouched)})
         for partition in partitions:
             mark = self._remembered.marks.pop(partition, None)
-            if mark is None:
+            if mark is None or mark.rules != tables.rules.fingerprint:
                 self.to_import.add(partition)
             else:
                 self.marks[partition] = mark
@@ -119,6 +127,7 @@ class State:
         self.marks.update(draft.marks)
         self._closed = max(self._closed, draft.closed)
         self._last = draft.batch
+        self.heads.tend(draft.batch.monotonic, tables.catalogue)
         self._settle()
 
     # ---- what a step asks ----------------------------------------------------------------------------------
@@ -127,6 +136,10 @@ class State:
         """When there is something to do without records."""
         if not self.partitions:
             return None
+        times = [self._lists_due(), 0.0 if self.heads.is_ready else self.heads.looks_at]
+        return min((time for time in times if time is not None), default=None)
+
+    def _lists_due(self) -> float | None:
         ends = [self.windows.get(user_id, 0.0) for user_id in self.waiting]
         forgets_in = self._fading.next_in(self._last.now)
         if forgets_in is not None:
@@ -212,13 +225,21 @@ class State:
     def _settle(self) -> None:
         """Follow the tables: into another vector space, into another epoch."""
         tables, roster = self.tables, self.roster
-        if tables.catalogue.outgrown:
-            tables.catalogue.rebuild(tables.priors)
-        if self._space != tables.catalogue.fingerprint:
-            self._space = tables.catalogue.fingerprint
-            roster.clear_lists(tables.catalogue.layout.dim)
-            self.waiting.clear()
-            self.making = dict.fromkeys(self._active(self.partitions), "import")
+        catalogue = tables.catalogue
+        if catalogue.outgrown:
+            catalogue.rebuild(tables.priors, catalogue.head)
+        switch = self.heads.take()
+        if switch is not None and (switch.head is None or catalogue.fits(switch.head)):
+            catalogue.rebuild(tables.priors, switch.head, switch.blocks)
+        if self._space != catalogue.space:
+            reason: Reason = "head" if self._space[0] == catalogue.fingerprint else "import"
+            if self._space[1] != catalogue.head_fingerprint:
+                self._told_of_head()
+            self._space = catalogue.space
+            roster.clear_lists(catalogue.layout.dim)
+            if reason == "import":
+                self.waiting.clear()  # else what waits is told by the lists made anew
+            self.making = dict.fromkeys(self._active(self.partitions), reason)
         if not self.making:
             tables.priors.settle()
         while tables.priors.can_advance:
@@ -231,6 +252,13 @@ class State:
                 tables.priors.settle()
         metrics.index_items.set(len(tables.catalogue.index))
         metrics.shard_users.set(len(roster.shard))
+
+    def _told_of_head(self) -> None:
+        fingerprint = self.tables.catalogue.head_fingerprint
+        log.info("%s serves from now on", fingerprint or "no head")
+        metrics.head_switches.inc()
+        metrics.head.clear()
+        metrics.head.labels(fingerprint or "none").set(1)
 
     def _put(self, user: User) -> None:
         self.roster.put(user, self.lists.floor(user.listed) if user.listed is not None else 0.0)

@@ -11,8 +11,10 @@ from pydantic import Field, TypeAdapter
 
 from glowplug.errors import Poison
 from glowplug.events import Epoch, ItemCount, ItemPrior, ItemVector
-from glowplug.ranking.catalogue import At, Catalogue, ItemChange
+from glowplug.ranking.catalogue import Catalogue
+from glowplug.ranking.changes import At, ItemChange
 from glowplug.ranking.counts import Counts
+from glowplug.ranking.excluded import Rules
 from glowplug.ranking.priors import Priors
 from glowplug.settings import RankingSettings
 from glowplug.stream.decode import Tombstone, decode
@@ -38,7 +40,8 @@ class Tables:
     behind the last record read."""
 
     def __init__(self, settings: RankingSettings) -> None:
-        self.catalogue = Catalogue()
+        self.rules = Rules(settings)
+        self.catalogue = Catalogue(self.rules, has_heads=settings.heads is not None)
         self.priors = Priors(settings)
         self.counts = Counts(settings)
         self.pending: dict[str, ItemChange] = {}
@@ -46,6 +49,7 @@ class Tables:
 
     def absorb(self, records: Sequence[Record], own: Collection[int]) -> None:
         """own: user partitions whose counts we keep ourselves; what the log says of them is older."""
+        self.catalogue.prepare(filter(None, map(_item_in, records)) if self.catalogue.head is not None else ())
         for record in records:
             try:
                 if record.topic == "item_vectors":
@@ -81,6 +85,17 @@ class Tables:
             self.priors.read(value)
         elif value.partition not in own:
             self.counts.read(value)
+
+
+def _item_in(record: Record) -> ItemVector | None:
+    """What the record says of an item; None where it says something else, or nothing that can be read."""
+    if record.topic != "item_vectors":
+        return None
+    try:
+        value = decode(record, _item, lambda item: item.item_id)
+    except Poison:
+        return None
+    return None if isinstance(value, Tombstone) else value
 
 
 def _deleted_by(record: Record) -> tuple[str, datetime]:

@@ -12,7 +12,7 @@ import numpy as np
 from glowplug.events import Basis, Claim, HistoryEntry, Scored, Stage, UserProfile, UserState, UserVector
 from glowplug.index.items import item_hash
 from glowplug.index.retrieve import Hit
-from glowplug.ranking.fold import Part, Pull, Said
+from glowplug.ranking.fold import Learned, Part, Pull, Said
 from glowplug.ranking.memory import Entry, Memory, weight_of
 from glowplug.settings import RankingSettings
 from glowplug.text.clean import clean_line
@@ -23,7 +23,8 @@ EMPTY = Memory()
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A user's list. raw: exact top-k before any policy. shown: item ids after them, as the list would go out."""
+    """A user's list. raw: exact top-k before any policy. shown: item ids after them, as the list would go out.
+    clock: of the catalogue, when the vector was made."""
 
     vector: Half
     raw: tuple[Hit, ...]
@@ -32,6 +33,9 @@ class Listed:
     pulls: tuple[Pull, ...]
     stage: Stage
     epoch: int
+    kin: tuple[Pull, ...] = ()
+    learned: Learned = ""
+    clock: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Stored:
     raw: tuple[Hit, ...]
     encoder: str
     epoch: int
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ def statements(user: User, fingerprint: str, dim: int) -> Said:
             parts = counting
         elif inferred is not None:
             parts, vector, is_refusal = counting, None, False
-    return Said(vector, parts, inferred, claims, avoid, is_refusal)
+    return Said(vector, parts, inferred, claims, avoid, is_refusal, said.attributes if said is not None else {})
 
 
 def named_claims(profile: UserProfile) -> tuple[Claim, ...]:
@@ -128,7 +133,7 @@ def _bears(part: Part, claims: Sequence[Claim]) -> bool:
     )
 
 
-def to_state(user: User, encoder: str, now: datetime) -> UserState:
+def to_state(user: User, encoder: str, now: datetime, head: str = "") -> UserState:
     """The record of user-states. Of a deleted user it keeps the fact and the version, and nothing else."""
     if user.deleted:
         return UserState(user_id=user.user_id, status="deleted", version=user.version, updated_at=now)
@@ -153,6 +158,7 @@ def to_state(user: User, encoder: str, now: datetime) -> UserState:
         published=user.published or (),
         stage=listed.stage if listed else None,
         encoder=encoder if listed else "",
+        head=head if listed else "",
         epoch=listed.epoch if listed else 0,
         version=user.said.source.version if user.said else user.version,
         updated_at=now,
@@ -178,7 +184,7 @@ def from_state(record: UserState, partition: int, settings: RankingSettings) -> 
     stored = None
     if record.vector is not None and record.stage is not None:
         raw = tuple(Hit(hit.item_id, hit.score) for hit in record.raw)
-        stored = Stored(unpack(record.vector), raw, record.encoder, record.epoch)
+        stored = Stored(unpack(record.vector), raw, record.encoder, record.epoch, record.head)
     return User(
         user_id=record.user_id,
         partition=partition,

@@ -1,0 +1,75 @@
+"""A user's side where a head serves: what it learned in place of averages, and their own words beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glowplug.events import Basis
+from glowplug.ranking.blocks import Layout
+from glowplug.ranking.fold import DecayedAverages, Said, Side, TextOf, sum_of_length, turned, unknown
+from glowplug.ranking.frame import Frame
+from glowplug.ranking.memory import Memory
+from glowplug.vectors import Half
+
+if TYPE_CHECKING:
+    from glowplug.heads.head import Head
+
+
+class WithHead(DecayedAverages):
+    """Without a head as DecayedAverages, to the last bit.
+
+    With one the learned block stands in for behaviour, attributes and popularity: whoever wrote nothing gets just
+    the list that the evaluation judged. Words of their own stay, since a head reads none of users: the text block
+    has the share k / (k + n + c) of a score and the learned one the rest, with k, n and c as in DecayedAverages,
+    and both are brought to equal spread over items first.
+    """
+
+    def side(
+        self,
+        said: Said,
+        memory: Memory,
+        text_of: TextOf,
+        layout: Layout,
+        epoch: int,
+        frame: Frame | None,
+        head: Head | None = None,
+        block_of: TextOf = unknown,
+    ) -> Side:
+        if head is None:
+            return super().side(said, memory, text_of, layout, epoch, frame)
+        settings = self._settings
+        learned = head.user(memory, said.attributes, block_of)
+        words = _in_words(said)
+        strength, profile_share = self._strength(words), self._profile_share(words)
+        stated = self._stated(words, strength, profile_share)
+        lived, evidence = self._lived(memory, text_of)
+        share = strength / (strength + evidence + settings.certainty)
+        rest = (1 - share) * learned.loud
+        most = max(share, rest, settings.head_popularity, settings.head_freshness)
+        text = sum_of_length(stated, share / most) if share else None
+        block: Half = (rest / most * learned.vector.astype(np.float64)).astype(np.float16)
+        vector = layout.user(text, settings.head_popularity / most, settings.head_freshness / most, epoch, block)
+        basis = self._basis(said, evidence)
+        return Side(vector, basis, stated if text is not None else (), turned(lived, frame), learned.part)
+
+    def _basis(self, said: Said, evidence: float) -> Basis:
+        """As without a head: what is known of the user is the same. What is not rests on the taste of all."""
+        strength = self._strength(said)
+        whole = strength + evidence + self._settings.certainty
+        text, profile = self._shares(said, self._profile_share(said))
+        return Basis(
+            text=strength * text / whole,
+            profile=strength * profile / whole,
+            behaviour=evidence / whole,
+            popularity=self._settings.certainty / whole,
+        )
+
+
+def _in_words(said: Said) -> Said:
+    """Without attributes that stand for themselves: the head reads those by their types."""
+    if said.vector is None or any(part.field != "attributes" for part in said.parts):
+        return said
+    return replace(said, vector=None, parts=())
