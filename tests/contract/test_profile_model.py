@@ -1,8 +1,14 @@
-"""What every ProfileModel keeps, run over all of them; then what the one with a real encoder must understand."""
+"""What every ProfileModel keeps, run over all of them; then what the one with a real encoder must understand.
+
+The language models' part is played by SmolLM2, which understands next to nothing: what it says has to have the form
+and the words that the seam promises, and that is all that is asked of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +19,13 @@ from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.fake import FakeEncoder
 from glowplug.inference.shared import SharedEncoder
 from glowplug.profiles.encoder_model import EncoderProfileModel
+from glowplug.profiles.endpoint_model import EndpointProfileModel
 from glowplug.profiles.fake import WORDS, FakeProfileModel
+from glowplug.profiles.generate_model import GenerateProfileModel
 from glowplug.profiles.model import Claimed, Inferred, ProfileModel, Subject
 from glowplug.profiles.taxonomy import Label, Taxonomy, built_in
-from glowplug.settings import EncoderSettings
+from glowplug.settings import EncoderSettings, EndpointSettings
+from tests.support.model_server import ModelServer, by_smollm2
 
 BIOS = (
     "I love jazz and hiking, but no horror please.",
@@ -26,13 +35,17 @@ BIOS = (
     "我喜欢喝茶和下国际象棋，不喜欢恐怖片。",
     "hiking " * 3,
 )
+PHRASE = re.compile(r"(?:(?:audience|theme|tone|price|style|format|time):)?[\w &'’/+-]{1,40}")
 LOOSE = 0.02  # of a weight: vectors computed in another batch are rounded otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """labels: all that it may use; None: it names things itself. understands: English of a dozen words."""
+
     make: Callable[[Path], ProfileModel]
-    labels: frozenset[str]
+    labels: frozenset[str] | None
+    understands: bool = True
 
 
 def _by_encoder(cache: Path) -> ProfileModel:
@@ -40,11 +53,37 @@ def _by_encoder(cache: Path) -> ProfileModel:
     return EncoderProfileModel(SharedEncoder(encoder, memo=0), built_in(), cache)
 
 
+@functools.cache
+def _server() -> ModelServer:
+    return ModelServer(chat=by_smollm2())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers() -> Iterator[None]:
+    yield
+    if _server.cache_info().currsize:
+        _server().close()
+        _server.cache_clear()
+
+
+def _by_generation(_cache: Path) -> ProfileModel:
+    from tests.support import smollm2
+
+    return GenerateProfileModel(smollm2.engine(), "smollm2", built_in())
+
+
+def _by_endpoint(_cache: Path) -> ProfileModel:
+    settings = EndpointSettings(url=_server().url, model="tests/smollm2", timeout_s=300)
+    return EndpointProfileModel(settings, built_in())
+
+
 LABELS = frozenset(label.id for label in built_in().labels)
 CASES = {
     "fake": Case(lambda _cache: FakeProfileModel(), frozenset(WORDS)),
     "encoder, fake": Case(lambda cache: EncoderProfileModel(FakeEncoder(), built_in(), cache), LABELS),
     "encoder, small": Case(_by_encoder, LABELS),
+    "generate, smollm2": Case(_by_generation, None, understands=False),
+    "endpoint, smollm2": Case(_by_endpoint, None, understands=False),
 }
 
 
@@ -54,7 +93,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(n, marks=[pytest.mark.model] if "small" in n else []) for n in CASES]
+    scope="module", params=[pytest.param(n, marks=[pytest.mark.model] if "sm" in n else []) for n in CASES]
 )
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
@@ -85,6 +124,11 @@ def named(found: Inferred) -> list[tuple[str, str, int, int]]:
     return [(claim.label, claim.field, claim.start, claim.end) for claim in claims(found)]
 
 
+def must_understand(case: Case) -> None:
+    if not case.understands:
+        pytest.skip("asked of models that understand what they read")
+
+
 def test_no_subjects_have_no_outcomes(model: ProfileModel) -> None:
     assert model.infer([]) == []
 
@@ -94,7 +138,7 @@ def test_there_is_one_outcome_for_each_subject_in_order(model: ProfileModel) -> 
     backward = described(model, *map(user, BIOS[::-1]))
     assert len(forward) == len(BIOS)
     assert [named(one) for one in forward] == [named(one) for one in backward[::-1]]
-    assert forward[0] != forward[2]
+    assert len({str(one) for one in forward}) > 2
 
 
 @pytest.mark.parametrize("text", ["", "   \n\t ", "\u200b\u2060", "…!?", "🙂"])
@@ -118,13 +162,15 @@ def test_every_claim_points_at_words_of_its_field_and_has_a_weight(model: Profil
         assert 0 <= found.confidence <= 1
 
 
-def test_labels_are_of_the_taxonomy(model: ProfileModel, case: Case) -> None:
+def test_labels_are_of_the_taxonomy_or_short_phrases(model: ProfileModel, case: Case) -> None:
     subjects = [*map(user, BIOS), Subject("item", (("title", "Jazz for a hiking holiday"),))]
     for found in described(model, *subjects):
-        assert {claim.label.removeprefix("category:") for claim in claims(found)} <= case.labels
+        labels = {claim.label.removeprefix("category:") for claim in claims(found)}
+        assert labels <= case.labels if case.labels is not None else all(map(PHRASE.fullmatch, labels))
 
 
-def test_what_is_wanted_and_what_is_not_are_told_apart(model: ProfileModel) -> None:
+def test_what_is_wanted_and_what_is_not_are_told_apart(model: ProfileModel, case: Case) -> None:
+    must_understand(case)
     (found,) = described(model, user(BIOS[0]))
     assert {claim.label for claim in found.interests} >= {"jazz", "hiking"}
     assert [claim.label for claim in found.avoid] == ["horror"]
@@ -141,7 +187,8 @@ def test_the_same_text_gives_the_same_profile_however_it_is_batched(model: Profi
             assert mine.weight == pytest.approx(theirs.weight, abs=LOOSE)
 
 
-def test_spans_point_into_the_text_as_it_came_hidden_characters_included(model: ProfileModel) -> None:
+def test_spans_point_into_the_text_as_it_came_hidden_characters_included(model: ProfileModel, case: Case) -> None:
+    must_understand(case)
     text = "\u202eI\u200b love\u00ad j\u200ba\u2060zz\U000e0041 and\u0007 tea"
     (found,) = described(model, user(text))
     spans = {claim.label: text[claim.start : claim.end] for claim in found.interests}
@@ -149,7 +196,8 @@ def test_spans_point_into_the_text_as_it_came_hidden_characters_included(model: 
     assert spans["tea"] == "tea"
 
 
-def test_claims_name_the_field_they_rest_on(model: ProfileModel) -> None:
+def test_claims_name_the_field_they_rest_on(model: ProfileModel, case: Case) -> None:
+    must_understand(case)
     subject = Subject("user", (("text", "I love jazz."), ("interests.0", "hiking"), ("interests.1", "tea")))
     (found,) = described(model, subject)
     assert {claim.label: claim.field for claim in found.interests} == {
@@ -157,15 +205,16 @@ def test_claims_name_the_field_they_rest_on(model: ProfileModel) -> None:
     }  # fmt: skip
 
 
-def test_an_item_has_attributes_and_no_interests(model: ProfileModel) -> None:
+def test_an_item_has_attributes_and_no_interests(model: ProfileModel, case: Case) -> None:
     (found,) = described(model, Subject("item", (("title", "Jazz at midnight"), ("description", "Live."))))
-    assert "category:jazz" in {claim.label for claim in found.attributes}
     assert found.interests == found.avoid == found.preferences == ()
+    assert "category:jazz" in {claim.label for claim in found.attributes} or not case.understands
 
 
-def test_what_was_liked_bears_no_claim(model: ProfileModel) -> None:
+def test_what_was_liked_bears_no_claim(model: ProfileModel, case: Case) -> None:
     (found,) = described(model, Subject("user", (("text", "I love tea."),), liked=("Horror at the jazz club",)))
-    assert {claim.label for claim in claims(found)} == {"tea"}
+    assert {claim.field for claim in claims(found)} <= {"text"}
+    assert {claim.label for claim in claims(found)} == {"tea"} or not case.understands
 
 
 @pytest.mark.parametrize(
@@ -178,15 +227,17 @@ def test_what_was_liked_bears_no_claim(model: ProfileModel) -> None:
         "I love tea. horror horror horror horror horror",
     ],
 )
-def test_an_order_in_the_text_adds_nothing(model: ProfileModel, text: str) -> None:
-    (found,) = described(model, user(text))
-    assert [claim.label for claim in claims(found)] == ["tea"]
+def test_an_order_in_the_text_adds_nothing(model: ProfileModel, case: Case, text: str) -> None:
+    (found,), (without,) = described(model, user(text)), described(model, user("I love tea."))
+    assert named(found) == named(without)
+    assert [claim.label for claim in claims(found)] == ["tea"] or not case.understands
 
 
-def test_a_very_long_text_has_a_profile_of_bounded_size(model: ProfileModel) -> None:
+def test_a_very_long_text_has_a_profile_of_bounded_size(model: ProfileModel, case: Case) -> None:
     sentences = [f"I love {word}{number}, {word} and the rest of it." for number, word in enumerate(WORDS * 250)]
     (found,) = described(model, user(" ".join(sentences)))
-    assert 0 < len(claims(found)) <= 60
+    assert len(claims(found)) <= 60
+    assert claims(found) or not case.understands
 
 
 @pytest.mark.parametrize("text", ["\ud800 jazz", "a" * 20_000, "((((((" * 2_000, "no " * 5_000, "﷽" * 500])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from glowplug.inference.encoder import KINDS, StagedEncoder, TextEncoder, Vectors, load
 from glowplug.inference.fake import FakeEncoder
 from glowplug.inference.shared import SharedEncoder
-from glowplug.settings import EncoderSettings
+from glowplug.settings import EncoderSettings, RemoteEncoderSettings
+from tests.support.model_server import ModelServer
 from tests.support.tiny_models import tiny_bert, tiny_decoder
 
 TEXTS = (
@@ -41,6 +43,31 @@ def _loaded(cache: Path, model: str) -> StagedEncoder:
     return load(EncoderSettings(model=model, cache_dir=cache, offline=True))
 
 
+@functools.cache
+def _fake_server() -> ModelServer:
+    return ModelServer(encoder=FakeEncoder())
+
+
+@functools.cache
+def _small_server() -> ModelServer:
+    """Serves the bundled model over HTTP, as TEI would."""
+    return ModelServer(encoder=SharedEncoder(load(EncoderSettings(model="small", offline=True)), memo=0))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _servers() -> Iterator[None]:
+    yield
+    for make in (_fake_server, _small_server):
+        if make.cache_info().currsize:
+            make().close()
+            make.cache_clear()
+
+
+def _remote(cache: Path | None, server: ModelServer, **prompts: str) -> StagedEncoder:
+    remote = RemoteEncoderSettings(url=server.url, model="tests/small")
+    return load(EncoderSettings(model="remote", remote=remote, cache_dir=cache, **prompts))
+
+
 CASES = {
     "fake": Case(lambda _cache: FakeEncoder()),
     "shared fake": Case(lambda _cache: SharedEncoder(FakeEncoder(), memo=10)),
@@ -48,8 +75,12 @@ CASES = {
     "folder, decoder": Case(lambda cache: _loaded(cache, str(tiny_decoder(cache / "tiny-qwen")))),
     "small": Case(lambda cache: _loaded(cache, "small")),
     "minilm": Case(lambda cache: _loaded(cache, "minilm"), has_prompts=False),
+    "remote, fake": Case(lambda cache: _remote(cache, _fake_server(), item_prompt="item: ", user_prompt="user: ")),
+    # In the user's own cache folder: its centre takes 2,000 texts through HTTP.
+    "remote, small": Case(lambda _cache: _remote(None, _small_server()), has_prompts=False),
 }
-REAL = ("small", "minilm")
+WHEELS = ("small", "minilm")
+REAL = (*WHEELS, "remote, small")
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +194,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.model
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("model", REAL)
+@pytest.mark.parametrize("model", WHEELS)
 def test_models_from_wheels_are_converted_and_loaded_without_a_network(model: str, tmp_path: Path) -> None:
     encoder = load(EncoderSettings(model=model, cache_dir=tmp_path))
     assert encoder.encode(["hello"], "user").shape == (1, 384)

@@ -37,7 +37,7 @@ class Audited:
     def __init__(self, **ranking: Any) -> None:
         sizes = {"list_size": 3, "raw_size": 4, "window_s": 5.0}
         self.settings = load(ranking=sizes | ranking).ranking
-        self.driver = Driver(Recommender(load(ranking=sizes | ranking)), range(PARTITIONS))
+        self.driver = Driver(Recommender(load(ranking=sizes | ranking), is_threaded=False), range(PARTITIONS))
         self.log: list[Record] = []
         self.pending: list[Record] = []  # in the log, and not read by the recommender
         self.commits: list[
@@ -51,6 +51,10 @@ class Audited:
     def item(self, item_id: str, vector: Sequence[float] | None, *, read: bool = True, **more: Any) -> None:
         """read: False leaves the record in the log, unread by the recommender."""
         self._table("item_vectors", item_id, item_vector(item_id, vector, **more), read=read)
+
+    def item_as(self, value: Mapping[str, Any]) -> None:
+        """An item-vectors record as it is."""
+        self._table("item_vectors", str(value["item_id"]), value)
 
     def drop(self, item_id: str) -> None:
         """With the greatest version there will be."""

@@ -101,7 +101,8 @@ def _fault_of_options(command: Command, words: tuple[str, ...]) -> str | None:
             return f"glowplug {' '.join(command.words)} has no option {flag}"
         if known[flag].takes_value and not has_value and next(waiting, None) is None:
             return f"{flag} needs a value"
-    if arguments != len(command.arguments):
+    needed = sum(not name.startswith("[") for name in command.arguments)
+    if not needed <= arguments <= len(command.arguments):
         return f"{command.usage} takes {len(command.arguments)} arguments, not {arguments}"
     return None
 

@@ -50,11 +50,13 @@ def sent(driver: Driver) -> list[tuple[str, str]]:
     return [(key, value and value["reason"]) for key, value in driver.values("recommendations")]
 
 
-def restarted(before: Driver, items: dict[str, list[float]], users: dict[str, list[float]]) -> Driver:
-    """A new process on the log of the old one, in which `items` and `users` are the input topics."""
-    after = Driver(Recommender(load(ranking={"list_size": 3, "raw_size": 4, "window_s": 5.0})), after=before)
+def restarted(before: Driver, items: dict[str, Any], users: dict[str, list[float]], **ranking: Any) -> Driver:
+    """A new process on the log of the old one. items: by id, vectors or whole records; users: vectors."""
+    settings = load(ranking={"list_size": 3, "raw_size": 4, "window_s": 5.0, **ranking})
+    after = Driver(Recommender(settings), after=before)
     after.monotonic = before.monotonic
-    after.step.absorb(log_of("item_vectors", 0, {key: item_vector(key, value) for key, value in items.items()}))
+    records = {key: value if isinstance(value, dict) else item_vector(key, value) for key, value in items.items()}
+    after.step.absorb(log_of("item_vectors", 0, records))
     states = [(out.key, json.loads(out.value or b"null")) for out in before.produced["user_states"]]
     after.step.restore(log_of("user_states", 1, dict(states)))
     after.step.restore(log_of("user_vectors", 1, {key: user_vector(key, value) for key, value in users.items()}))

@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PretrainedConfig, PreTrainedModel, Qwen3Config, Qwen3Model
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertModel,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    PretrainedConfig,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Qwen3Model,
+)
 
 WIDTH = 32
 QUERY = "Instruct: find what fits\nQuery: "
@@ -53,6 +67,43 @@ def tiny_decoder(folder: Path) -> Path:
     _save(folder, Qwen3Model, config, tokenizer, specials)
     prompts = {"query": QUERY, "document": ""}
     _sentence_files(folder, ["Transformer", "Pooling", "Normalize"], "lasttoken", prompts, max_tokens=100)
+    return folder
+
+
+CHAT_TEMPLATE = (
+    "{% for one in messages %}<|im_start|>{{ one['role'] }}\n{{ one['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CHAT_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+NEAR = 24  # tokens that a model with a sliding window sees
+CHATS: dict[str, tuple[type[PreTrainedModel], Any, dict[str, Any]]] = {
+    "llama": (LlamaForCausalLM, LlamaConfig, {}),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"head_dim": 8}),
+    "mistral": (MistralForCausalLM, MistralConfig, {"sliding_window": NEAR}),
+    "gemma3": (
+        Gemma3ForCausalLM,
+        Gemma3TextConfig,
+        {"head_dim": 8, "sliding_window": NEAR, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
+}
+
+
+def tiny_chat(folder: Path, kind: str = "llama") -> Path:
+    """A causal model of random weights with bytes for tokens and a chat template; kind: of CHATS."""
+    network, config, more = CHATS[kind]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: at for at, token in enumerate((*CHAT_TOKENS, *alphabet))}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(CHAT_TOKENS))
+    settings = config(
+        vocab_size=len(vocabulary), hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, intermediate_size=64, max_position_embeddings=8_192, pad_token_id=0,
+        bos_token_id=0, eos_token_id=2, initializer_range=0.5, **more,
+    )  # fmt: skip
+    specials = {"pad_token": CHAT_TOKENS[0], "eos_token": CHAT_TOKENS[2], "chat_template": CHAT_TEMPLATE}
+    _save(folder, network, settings, tokenizer, specials)
     return folder
 
 

@@ -92,7 +92,7 @@ def load(settings: EncoderSettings) -> StagedEncoder:
     """The encoder that the settings name.
 
     Raises ModelMissing when its package, folder or weights are not there, BadSettings when a setting does not
-    fit it.
+    fit it, Unreachable when its server does not answer.
     """
     # Imported here: torch takes seconds to load, and neither the fake nor `glowplug --help` needs it.
     if settings.model == "fake":
@@ -100,8 +100,12 @@ def load(settings: EncoderSettings) -> StagedEncoder:
 
         return FakeEncoder(dim=settings.dim or DIM)
     if not settings.model.strip():
-        raise BadSettings("encoder.model is empty; say small, minilm, a hub id or a folder")
+        raise BadSettings("encoder.model is empty; say small, minilm, a hub id, a folder or remote")
     wait_passively()
+    if settings.model == "remote":
+        from glowplug.inference.remote_encoder import RemoteEncoder
+
+        return RemoteEncoder(settings)
     from glowplug.inference.sources import locate
     from glowplug.inference.transformers_encoder import TransformersEncoder
 

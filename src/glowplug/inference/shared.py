@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glowplug.inference.encoder import Kind, StagedEncoder, TextEncoder, TokenBatch, Vectors
 from glowplug.inference.turnstile import Turnstile
 from glowplug.observe import metrics
+from glowplug.observe.health import Condition, Reporting
 
 MEMO_CHARS = 64  # interests and categories come again and again; sentences that people write do not
 # Passes of users in a row before one of items goes between: a sign-up needs one or two.
@@ -47,6 +48,10 @@ class SharedEncoder:
     def dim(self) -> int:
         return self._encoder.dim
 
+    def condition(self) -> Condition:
+        """For /health: a remote encoder can be away."""
+        return self._encoder.condition() if isinstance(self._encoder, Reporting) else Condition("ok")
+
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
         return self._encode(texts, kind, is_behind=False)
 
@@ -75,7 +80,8 @@ class SharedEncoder:
         batches = self._encoder.tokenise(texts, kind)
         rank, label = RANKS[kind], str(kind)
         if is_behind:
-            batches = [piece for batch in batches for piece in _cut(batch, BEHIND_TOKENS)]
+            tokens = getattr(self._encoder, "behind_tokens", BEHIND_TOKENS)
+            batches = [piece for batch in batches for piece in _cut(batch, tokens)]
             rank, label = BEHIND_RANK, "profile"
         for batch in batches:
             with self._turnstile.turn(rank):
@@ -91,16 +97,21 @@ class Behind:
     """A TextEncoder over a SharedEncoder."""
 
     def __init__(self, shared: SharedEncoder) -> None:
-        self._shared = shared
+        self.shared = shared
         self.fingerprint, self.dim = shared.fingerprint, shared.dim
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        return self._shared.encode_behind(texts, kind)
+        return self.shared.encode_behind(texts, kind)
 
 
 def behind(encoder: TextEncoder) -> TextEncoder:
     """`encoder` for work that nobody waits for, where it is shared at all."""
     return encoder.behind() if isinstance(encoder, SharedEncoder) else encoder
+
+
+def in_front(encoder: TextEncoder) -> TextEncoder:
+    """The encoder that `encoder` stands behind: for what is done before anybody can wait, in full passes."""
+    return encoder.shared if isinstance(encoder, Behind) else encoder
 
 
 def _cut(batch: TokenBatch, tokens: int) -> list[TokenBatch]:

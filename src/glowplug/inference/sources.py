@@ -16,7 +16,8 @@ from glowplug.settings import EncoderSettings
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]  # of a hub model: no pickle, no code, no other runtimes
+# Of a hub model: no pickle, no code, no other runtimes. A chat template (.jinja) runs in transformers' sandbox.
+WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 UNWANTED = ["onnx/*", "openvino/*"]
 HASH_CHARS = 16
 
@@ -38,14 +39,21 @@ def locate(settings: EncoderSettings) -> Source:
         return Source(folder, nano_e5.NAME, revision)
     if model == "minilm":
         return _folder(_minilm(), "minilm-l6-v2")
+    return of_name(
+        model, settings.revision, offline=settings.offline, setting="encoder.model", known="small, minilm, "
+    )
+
+
+def of_name(model: str, revision: str | None, *, offline: bool, setting: str, known: str = "") -> Source:
+    """A folder or a hub id. setting: what names it. known: other names that it may have. Raises ModelMissing."""
     path = Path(model).expanduser()
     if path.is_dir():
         return _folder(path, path.resolve().name)
     if HUB_ID.fullmatch(model):
-        return _hub(model, settings)
+        return _hub(model, revision, offline, setting)
     raise ModelMissing(
-        f"encoder.model is {shown(model)}: no folder of that name, and no hub id (owner/name); "
-        "say small, minilm, a hub id or a folder"
+        f"{setting} is {shown(model)}: no folder of that name, and no hub id (owner/name); "
+        f"say {known}a hub id or a folder"
     )
 
 
@@ -64,7 +72,7 @@ def _folder(folder: Path, name: str) -> Source:
     return Source(folder, name, _hash(folder))
 
 
-def _hub(model: str, settings: EncoderSettings) -> Source:
+def _hub(model: str, revision: str | None, offline: bool, setting: str) -> Source:
     # Imported here: it takes a while, and only hub models need it.
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -73,14 +81,14 @@ def _hub(model: str, settings: EncoderSettings) -> Source:
         folder = Path(
             snapshot_download(
                 model,
-                revision=settings.revision,
-                local_files_only=settings.offline,
+                revision=revision,
+                local_files_only=offline,
                 allow_patterns=WANTED,
                 ignore_patterns=UNWANTED,
             )
         )
     except LocalEntryNotFoundError as error:
-        fix = "set encoder.offline = false once" if settings.offline else "connect once"
+        fix = "set encoder.offline = false once" if offline else "connect once"
         raise ModelMissing(
             f"the model {shown(model)} is not in the hub's local cache and the hub was not asked or not reached; "
             f"{fix}, or name a folder that holds it"
@@ -89,7 +97,7 @@ def _hub(model: str, settings: EncoderSettings) -> Source:
         reason = str(error).strip().partition("\n")[0]
         raise ModelMissing(
             f"the model {shown(model)} cannot be fetched from the hub ({shown(reason)}); "
-            "check its name and encoder.revision, or name a folder that holds it"
+            f"check {setting} and the revision beside it, or name a folder that holds it"
         ) from error
     _refuse_pickle(folder, model)
     name = model.rpartition("/")[2].lower()

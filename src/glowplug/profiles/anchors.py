@@ -12,11 +12,12 @@ from safetensors.numpy import load_file, save_file
 
 from glowplug.inference.cache import cache_folder, made_once
 from glowplug.inference.encoder import TextEncoder, Vectors
+from glowplug.inference.shared import in_front
 from glowplug.profiles.taxonomy import Label, Taxonomy
 from glowplug.text.hashes import content_hash
 
 MOST_WORDS, MOST_HINTS = 32, 8  # of a label: its first, in all languages; the others are for looking up
-CHUNK = 512  # words in one call: users' texts get their turns in between
+CHUNK = 512  # words in one call, which sorts them by length: its passes are full and waste little padding
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,10 @@ def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) ->
     """Of every label its name and words, encoded as what users say, for which the shared encoder remembers them.
 
     Items' texts are compared with the same vectors: centring has taken out what tells the two prompts apart.
-    Computed once for each encoder and list of words: 20 s on two cores for the small encoder.
+    Computed once for each encoder and list of words, before any consumer starts, in some 10 s on two cores for the
+    small encoder.
     """
+    encoder = in_front(encoder)
     words = [said(label) for label in taxonomy.labels]
     flat = [word for group in words for word in group]
     folder = cache_folder(cache_dir) / "labels" / f"{encoder.fingerprint.replace(':', '-')}-{content_hash(flat)}"

@@ -83,7 +83,17 @@ def load(settings: Settings, encoder: TextEncoder) -> ProfileModel | None:
     if settings.profiles.model == "off":
         return None
     # Imported here: the taxonomy is read and compiled, which takes a second that others need not wait for.
-    from glowplug.profiles.encoder_model import EncoderProfileModel
     from glowplug.profiles.taxonomy import taxonomy
 
-    return EncoderProfileModel(encoder, taxonomy(settings.profiles), settings.encoder.cache_dir)
+    labels = taxonomy(settings.profiles)
+    if settings.profiles.model == "endpoint":
+        from glowplug.profiles.endpoint_model import EndpointProfileModel
+
+        return EndpointProfileModel(settings.profiles.endpoint, labels)
+    if settings.profiles.model == "generate":
+        from glowplug.profiles.generate_model import load_generate
+
+        return load_generate(settings, labels)
+    from glowplug.profiles.encoder_model import EncoderProfileModel
+
+    return EncoderProfileModel(encoder, labels, settings.encoder.cache_dir)

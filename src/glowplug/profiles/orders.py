@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from glowplug.profiles.stance import SENTENCE_END, Span, spans
-from glowplug.profiles.visible import Visible, is_disguised
+from glowplug.profiles.visible import Visible, is_disguised, visible
 
 # Whole blocks, up to what closes them, else to the end of the text.
 BLOCKS = re.compile(
@@ -60,11 +60,22 @@ def unread(text: Visible) -> tuple[Span, ...]:
     for pattern in (BLOCKS, UNSHOWN, TOKENS, JSON):
         found += [match.span() for match in pattern.finditer(folded)]
     found += [match.span() for match in ENCODED.finditer(text.text)]
+    rest = blanked(folded, list(_merged(found)))  # what stands before a block is no part of its sentence
     found += _roles(folded)
-    found += _orders(folded)
+    found += _orders(text, rest)
     found += _repetitions(folded)
     found += [sentence for sentence in spans(folded, 0, len(folded), SENTENCE_END) if _is_hidden(text, sentence)]
     return tuple(_merged(found))
+
+
+def legible(original: str) -> str:
+    """`original` without what is addressed to a machine, as embedders read it; the same where there is none."""
+    text = visible(original)
+    out = original
+    for first, last in reversed(unread(text)):
+        start, end = text.original(first, last)
+        out = f"{out[:start]}\n{out[end:]}"
+    return out
 
 
 def blanked(folded: str, hidden: Sequence[Span]) -> str:
@@ -83,7 +94,7 @@ def _roles(folded: str) -> Iterator[Span]:
         yield head.start(), ends.end() if ends else len(folded)
 
 
-def _orders(folded: str) -> Iterator[Span]:
+def _orders(text: Visible, folded: str) -> Iterator[Span]:
     """A sentence that orders is not read from its first such part on: an order's object follows it.
 
     What merely labels the text ("User text follows:") ends with its colon or bracket. Once a text has given an
@@ -91,6 +102,9 @@ def _orders(folded: str) -> Iterator[Span]:
     strong, label, weak = _pattern("order"), _pattern("label"), _pattern("recommend")
     is_under_orders = False
     for sentence in spans(folded, 0, len(folded), SENTENCE_END):
+        if _has_gaps(text, sentence) and strong.search(folded[sentence[0] : sentence[1]][::-1]):
+            yield sentence  # written backwards, for marks that turn it round on a screen
+            continue
         parts = list(spans(folded, *sentence, PART_END))
         for number, (start, end) in enumerate(parts):
             if label.search(folded, start, end):
@@ -115,6 +129,13 @@ def _repetitions(folded: str) -> Iterator[Span]:
         if most >= REPEATS and most >= REPEATED_SHARE * len(words):
             yield sentence
     yield from (match.span() for match in IN_A_ROW.finditer(folded) if match[1].strip())
+
+
+def _has_gaps(text: Visible, sentence: Span) -> bool:
+    """Something in it, or right before it, is not seen."""
+    first = max(sentence[0], 1)
+    is_opened = text.starts[0] > 0 and sentence[0] == 0
+    return is_opened or any(text.starts[at] > text.ends[at - 1] for at in range(first, sentence[1]))
 
 
 def _is_hidden(text: Visible, sentence: Span) -> bool:

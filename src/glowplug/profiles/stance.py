@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Literal
 
 from glowplug.profiles.lexicon import Mention
@@ -20,7 +21,7 @@ from glowplug.profiles.lexicon import Mention
 Stance = Literal["wanted", "avoided", "neither"]
 Span = tuple[int, int]
 
-SENTENCE_END = re.compile(r"[.!?…]+[\"'”»)]*(?=\s|$)|[。！？｡।؟；;]+[”」』）]?|\n+")
+SENTENCE_END = re.compile(r"[.!?…]+[\"'”»)]*(?=\s|$|[\u3040-\u9fff])|[。！？｡।؟；;]+[”」』）]?|\n+")
 CLAUSE_END = re.compile(r"(?<=[てくがどしらでりもす])、|[,，:：()（）\[\]{}|•·–—«»“”「」『』،]|(?<=\s)[-/~](?=\s)")
 # Opens a clause that goes on with the list before it.
 CONTINUES = re.compile(
@@ -28,7 +29,7 @@ CONTINUES = re.compile(
 )
 JOINED = re.compile(r"\b(?:and|or|und|oder|y|e|et|ou|и|или)\b|[和跟与或、やとと]|و|और|या")
 SUBJECT = re.compile(r"i(?:'\w+)?|yo|eu|ich|je|j'|я|我|自己|私|僕|俺|أنا|मैं")  # and not "spare me"
-AND = re.compile(r"\b(?:and|und|y|e|et|и)\b")
+AND = re.compile(r"(?<=\s)(?:and|und|y|e|et|и)(?=\s)")
 MEANT: dict[str, Stance] = {
     "neutral": "neither",
     "keep": "wanted",
@@ -37,13 +38,18 @@ MEANT: dict[str, Stance] = {
     "avoid_before": "avoided",
     "avoid_after": "avoided",
     "near": "avoided",
+    "sour": "avoided",
 }
-SELF_CONTAINED = 4  # words of a dislike that needs nothing before it
 BARE_WORDS = 6  # a clause that merely goes on with a list has no more, or so many characters where words have no
+AVOIDS = ("avoid_before", "avoid_after", "near", "sour")
 BARE_CHARS = 40  # spaces between them
 NEAR_WORDS = re.compile(r"\W*(?:[^\s,.;]+\s*){1,3}")
 NEAR_CHARS = 40  # how far a mere "no" reaches: "no sugar, please" and not the whole sentence behind it
-LAYERS = ("neutral", "keep", "irony", "avoid_before", "avoid_after", "like", "near")  # the earlier wins an overlap
+# The earlier wins an overlap. A `sour` word judges ("boring", "无聊") whatever its clause names, on either side.
+LAYERS = ("neutral", "keep", "irony", "avoid_before", "avoid_after", "like", "sour", "near")
+# Of a judgement that names nothing and is of what came before: "X? So boring."
+SOUR_WORDS, SOUR_CHARS = 3, 12
+SPOKEN = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,10 @@ def runs(folded: str, mentions: Sequence[Mention]) -> tuple[Run, ...]:
     """The whole text as runs, in order. mentions: of topics; a dislike without one of its own is of the last."""
     found: list[Run] = []
     starts = [mention.start for mention in mentions]
-    for number, sentence in enumerate(spans(folded, 0, len(folded), SENTENCE_END)):
+    sentences = list(spans(folded, 0, len(folded), SENTENCE_END))
+    for number, sentence in enumerate(sentences):
         found += _sentence(folded, sentence, number, starts)
-    return tuple(_looking_back(folded, found, mentions))
+    return tuple(_looking_back(folded, _sighed_at(folded, sentences, found), mentions))
 
 
 def spans(folded: str, start: int, end: int, separator: re.Pattern[str]) -> Iterator[Span]:
@@ -91,11 +98,12 @@ def spans(folded: str, start: int, end: int, separator: re.Pattern[str]) -> Iter
 
 def _sentence(folded: str, sentence: Span, number: int, starts: Sequence[int]) -> list[Run]:
     cues = _cues(folded, sentence)
-    is_ironic = next((cue.end for cue in cues if cue.kind == "irony"), None)
+    is_ironic = any(cue.kind == "irony" for cue in cues)
+    is_taken_back = any(cue.kind == "irony" and not folded[cue.end : sentence[1]].strip(" .!?…") for cue in cues)
     out: list[Run] = []
     for clause in spans(folded, *sentence, CLAUSE_END):
         for run in _clause(folded, clause, [cue for cue in cues if clause[0] <= cue.start < clause[1]], starts):
-            if is_ironic is not None and run.by not in ("like", "keep"):
+            if is_taken_back or (is_ironic and run.by not in ("like", "keep", "turn")):
                 run = replace(run, stance="avoided", by="irony")
             out.append(replace(run, sentence=number))
     return _held(folded, sentence, _listed_on(folded, out))
@@ -105,7 +113,12 @@ def _cues(folded: str, sentence: Span) -> list[Cue]:
     """Cues of polarity without overlaps: "not only" leaves no "not"."""
     taken: list[Cue] = []
     for kind in LAYERS:
-        matches = [Cue(kind, *match.span()) for match in _pattern(kind).finditer(folded, *sentence) if match[0]]
+        # A group is what acts: of "rather watch paint dry than" the "than".
+        matches = [
+            Cue(kind, *match.span(match.lastindex or 0))
+            for match in _pattern(kind).finditer(folded, *sentence)
+            if match[0]
+        ]
         taken += [one for one in matches if all(one.end <= cue.start or cue.end <= one.start for cue in taken)]
     return sorted(taken, key=lambda cue: cue.start)
 
@@ -118,6 +131,7 @@ def _clause(folded: str, clause: Span, cues: Sequence[Cue], starts: Sequence[int
     stance: Stance = "wanted"
     by = ""
     is_first = True
+    is_liked = False
     for cue in cues:
         if cue.kind == "avoid_before" and (
             any(at <= start < cue.end for start in starts) or not any(cue.end <= start < end for start in starts)
@@ -125,12 +139,23 @@ def _clause(folded: str, clause: Span, cues: Sequence[Cue], starts: Sequence[int
             yield Run(at, cue.end, "avoided", cue.kind, is_first=is_first)
             at, stance, by, is_first = cue.end, "wanted", "", False
             continue
+        if cue.kind == "sour":
+            if is_liked:
+                continue  # "I love terrible puns"
+            if any(at <= start < cue.end for start in starts):
+                yield Run(at, cue.end, "avoided", cue.kind, is_first=is_first)
+                at, stance, by, is_first = cue.end, "wanted", "", False
+                continue
+        turns = cue.kind == "like" and _pattern("turn").fullmatch(folded[cue.start : cue.end].strip()) is not None
+        is_liked = cue.kind in ("like", "keep") and not turns
         if cue.start > at:
             yield Run(at, cue.start, stance, by, is_first=is_first)
             is_first = False
-        at, by = cue.start, "avoid_after" if cue.kind == "avoid_before" else cue.kind
+        at, by = cue.start, "turn" if turns else "avoid_after" if cue.kind == "avoid_before" else cue.kind
         stance = MEANT[cue.kind]
         reach = _reach(folded, cue) if cue.kind == "near" else end
+        if cue.kind == "sour" and (joined := AND.search(folded, cue.end, end)):
+            reach = joined.start()  # "my job is dull and pays for chess"
         if reach < end:
             yield Run(at, reach, stance, by, is_first=is_first)
             at, stance, by, is_first = reach, "wanted", "", False
@@ -147,10 +172,21 @@ def _reach(folded: str, cue: Cue) -> int:
 
 
 def _listed_on(folded: str, found: list[Run]) -> list[Run]:
-    """A dislike goes on over the bare clauses of its list ("I hate A, B, C") and back ("A, B, C bore me")."""
+    """A dislike goes on over the bare clauses of its list ("I hate A, B, C") and back ("A, B, C bore me"), and over
+    all that stands under its heading ("not for me: A, B, C")."""
+    headed: set[int] = set()
+
+    def is_headed(at: int) -> bool:
+        before = next((back for back in range(at - 1, -1, -1) if SPOKEN.search(folded, *_ends(found[back]))), at)
+        is_heading = found[before].by in AVOIDS and folded[: found[at].start].rstrip().endswith((":", "："))
+        return is_heading or before in headed
+
     for at, run in enumerate(found):
         is_bare = not run.by and run.is_first and _is_bare(folded, run)
-        if at and is_bare and found[at - 1].by in ("avoid_after", "near") and _goes_on(folded, found, at):
+        if at and is_bare and is_headed(at):
+            headed.add(at)
+            found[at] = replace(run, stance="avoided", by="avoid_after")
+        elif at and is_bare and found[at - 1].by in ("avoid_after", "near") and _goes_on(folded, found, at):
             found[at] = replace(run, stance="avoided", by=found[at - 1].by)
         opening = CONTINUES.match(folded, run.start)
         inside = opening.end() if opening else run.start
@@ -160,6 +196,10 @@ def _listed_on(folded: str, found: list[Run]) -> list[Run]:
                 found[back] = replace(found[back], stance="avoided", by="avoid_before")
                 back -= 1
     return found
+
+
+def _ends(run: Run) -> Span:
+    return run.start, run.end
 
 
 def _is_bare(folded: str, run: Run) -> bool:
@@ -191,13 +231,13 @@ def _held(folded: str, sentence: Span, found: Sequence[Run]) -> list[Run]:
             elif cue.kind in ("past", "now"):
                 is_past = cue.kind == "past"
             elif cue.kind == "work":
-                is_work = run.by != "like"
+                is_work = run.by not in ("like", "turn")
             else:
                 is_others = False
-        if run.by in ("like", "keep"):
+        if run.by in ("like", "keep", "turn"):
             is_past = is_past and bool(_pattern("past").search(folded, run.start, run.end))
         stance = run.stance
-        if (is_others and run.by != "avoid_before") or (stance == "wanted" and (is_past or is_work)):
+        if (is_others and run.by not in ("avoid_before", "sour")) or (stance == "wanted" and (is_past or is_work)):
             stance = "neither"
         out.append(replace(run, stance=stance, is_others=is_others, is_past=is_past))
     return out
@@ -242,6 +282,33 @@ def _hides(one: Cue, other: Cue) -> bool:
     return is_longer and one.start <= other.start and other.end <= one.end
 
 
+def _sighed_at(folded: str, sentences: Sequence[Span], found: Sequence[Run]) -> list[Run]:
+    """ "Another superhero film. I'll stay with my poems": the first is not wanted, though no word of it says so."""
+    another, instead = _pattern("another"), _pattern("instead")
+    sighs = {
+        number
+        for number, (one, two) in enumerate(pairwise(sentences))
+        if another.match(folded, *one) and instead.match(folded, *two)
+    }
+    return [
+        replace(run, stance="avoided", by="irony") if run.sentence in sighs and run.stance == "wanted" else run
+        for run in found
+    ]
+
+
+def _is_of_it(folded: str, run: Run) -> bool:
+    """The cue stands alone or with a pronoun."""
+    cues = [cue for cue in _cues(folded, (run.start, run.end)) if cue.kind == "avoid_after"]
+    is_bare = not cues or not folded[max(cue.end for cue in cues) : run.end].strip(" .,;:!?…。，、")
+    return is_bare or _pattern("it").search(folded, run.start, run.end) is not None
+
+
+def _is_brief(folded: str, said: Sequence[Run]) -> bool:
+    """Nothing but a judgement. said: runs in a row."""
+    text = folded[said[0].start : said[-1].end].strip()
+    return len(text.split()) <= SOUR_WORDS and (" " in text or len(text) <= SOUR_CHARS)
+
+
 def _looking_back(folded: str, found: list[Run], mentions: Sequence[Mention]) -> list[Run]:
     """A dislike that names nothing ("now it bores me") is of what was named last, here or a sentence before."""
 
@@ -249,15 +316,20 @@ def _looking_back(folded: str, found: list[Run], mentions: Sequence[Mention]) ->
         return any(run.start <= mention.start < run.end for mention in mentions)
 
     for at, run in enumerate(found):
-        if run.by not in ("avoid_before", "avoid_after", "neutral") or run.is_others or names(run):
+        if run.by not in ("avoid_before", "avoid_after", "neutral", "sour", "irony") or run.is_others or names(run):
+            continue
+        is_judgement = run.by in ("sour", "irony")
+        if is_judgement and not _is_brief(folded, [run]):
             continue
         # "I can't stand it" looks back; "I hate queues" has its object, if one that no label knows.
-        if run.by == "avoid_after" and len(folded[run.start : run.end].split()) > SELF_CONTAINED:
+        if run.by == "avoid_after" and not _is_of_it(folded, run):
             continue
-        furthest = run.sentence - (run.by != "avoid_after")
+        whole = [other for other in found if other.sentence == run.sentence]
+        reaches_back = _is_brief(folded, whole) if is_judgement else run.by != "avoid_after"
+        furthest = run.sentence - reaches_back
         for back in range(at - 1, -1, -1):
             other = found[back]
-            if other.sentence < furthest or other.by in ("avoid_after", "avoid_before"):
+            if other.sentence < furthest or other.by in ("avoid_after", "avoid_before", "sour"):
                 break
             if other.by in ("like", "keep") and not other.is_past:
                 break

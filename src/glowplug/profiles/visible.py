@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from glowplug.text.clean import BLANK, BREAKS, HIDDEN, STRAY_JOINER
 
+APOSTROPHES = "’‘ʼ＇"  # what phones type in the place of the one on keyboards
 HALF_MARKS = "\uff9e\uff9f"  # half-width voiced marks combine with the kana before them, and are no combining marks
 # Letters of other alphabets that look like Latin ones: within a word of Latin letters they are a disguise.
 LOOKALIKES = str.maketrans(
@@ -59,6 +60,8 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _folded(char: str) -> str:
+    if char in APOSTROPHES:
+        return "'"
     lower = char.lower()
     if len(lower) != 1:
         return char

@@ -7,20 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, get_args
 
 from glowplug.errors import Fatal, GlowplugError, ModelRejected, ModelUnavailable, shown
 from glowplug.inference.bisect import Outcome, encode_each
+from glowplug.inference.circuit import Circuit, State
 from glowplug.inference.encoder import TextEncoder
 from glowplug.observe import metrics
 from glowplug.observe.health import Condition
 from glowplug.profiles.model import Inferred, ProfileModel
-from glowplug.profiles.pending import Circuit, Job, Pile, State
+from glowplug.profiles.pending import Job, Pile
 from glowplug.profiles.writer_asking import infer_each
 from glowplug.profiles.writer_record import Embedded, embedded, founded, phrases
 
 log = logging.getLogger("glowplug.profiles")
 
 NO_VECTORS = Embedded()
+SLOW_S = 30.0  # a call of a few texts under way for longer: a language model on a CPU takes half of it
+# up; slow: a call does not return; saturated: more comes than is read; down: calls fail.
+ModelState = Literal["up", "slow", "saturated", "down"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +52,19 @@ class Desk:
         *,
         consumer: str,
         at_once: int,
+        saturated: int | None = None,
         is_threaded: bool = True,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """encoder: for the vectors of claims; None: none are wanted. at_once: jobs in one call of the model.
-        consumer: label in metrics. is_threaded: False leaves it to the caller to `work`."""
+        consumer: label in metrics. saturated: that more than so many wait is worth telling; None: it never is.
+        is_threaded: False leaves it to the caller to `work`."""
         self._consumer = consumer
         self._model = model
         self._encoder = encoder
         self._at_once = at_once
+        self._saturated = saturated
         self._is_threaded = is_threaded
         self._clock = clock
         self._wall = wall
@@ -63,6 +72,7 @@ class Desk:
         self._pile = Pile()
         self._done: dict[str, Done] = {}
         self._circuit = Circuit()
+        self._asked_at: float | None = None  # since when a call has been under way
         self._is_working = False
 
     def open(self) -> None:
@@ -71,6 +81,9 @@ class Desk:
         metrics.profiles_pending.labels(self._consumer).set_function(lambda: len(self))
         metrics.profiles_oldest_seconds.labels(self._consumer).set_function(self._oldest_s)
         metrics.profile_circuit.labels(self._consumer).set_function(lambda: self.circuit != "closed")
+        for state in get_args(ModelState):
+            is_in = partial(self._is_in, state)
+            metrics.profile_model_state.labels(self._consumer, state).set_function(is_in)
 
     # ---- for the step ------------------------------------------------------------------------------------
 
@@ -137,12 +150,29 @@ class Desk:
             return self._circuit.wait_s(self._clock())
 
     def condition(self) -> Condition:
-        """For /health."""
+        """For /health: lists go out all the same, so that nothing here is worse than degraded."""
         with self._changed:
-            cause, waiting = self._circuit.cause, len(self._pile)
-        if cause:
-            return Condition("degraded", f"{waiting} wait for the profile model: {cause}")
-        return Condition("ok", f"{waiting} wait for the profile model" if waiting else "")
+            state, cause, waiting = self.state(), self._circuit.cause, len(self._pile)
+        longest = f"{waiting} wait for the profile model, the longest for {self._oldest_s():.0f} s"
+        told: dict[ModelState, Condition] = {
+            "up": Condition("ok", longest if waiting else ""),
+            "slow": Condition("degraded", f"{longest}: a call has not returned for {SLOW_S:.0f} s and more"),
+            "saturated": Condition("degraded", f"{longest}: more comes than it can read"),
+            "down": Condition("degraded", f"{longest}: {cause}"),
+        }
+        return told[state]
+
+    def state(self) -> ModelState:
+        """How the model fares."""
+        with self._changed:
+            if self._circuit.cause:
+                return "down"
+            if self._asked_at is not None and self._clock() - self._asked_at > SLOW_S:
+                return "slow"
+            return "saturated" if self._saturated is not None and len(self._pile) > self._saturated else "up"
+
+    def _is_in(self, state: ModelState) -> float:
+        return float(self.state() == state)
 
     def _oldest_s(self) -> float:
         with self._changed:
@@ -161,7 +191,7 @@ class Desk:
             jobs = self._pile.take(1 if state == "half_open" else self._at_once)
         if not jobs:
             return False
-        started = time.perf_counter()
+        started, self._asked_at = time.perf_counter(), now
         try:
             done = self._inferred(jobs)
         except GlowplugError as error:
@@ -170,6 +200,8 @@ class Desk:
         except Exception as error:  # noqa: BLE001  whatever it is, it must not end this thread in silence
             self._fail(jobs, ModelUnavailable(shown(f"{type(error).__name__}: {error}")))
             return True
+        finally:
+            self._asked_at = None
         metrics.profile_seconds.labels(self._consumer).observe((time.perf_counter() - started) / len(jobs))
         with self._changed:
             if any(job.inferred is None for job in jobs):  # else it was not asked

@@ -10,6 +10,7 @@ from glowplug.inference.turnstile import Turnstile
 from glowplug.profiles.model import Inferred, ProfileModel, Subject, load
 from glowplug.settings import Settings
 
+SHARING = frozenset({"generate", "endpoint"})  # they take calls of many threads together, and gain by it
 PATIENCE = 8  # calls for users in a row before one for items goes between
 
 
@@ -27,10 +28,12 @@ class InTurns:
             return self._model.infer(subjects)
 
 
-def load_model(settings: Settings, encoder: TextEncoder) -> InTurns | None:
+def load_model(settings: Settings, encoder: TextEncoder) -> ProfileModel | None:
     """The model that the settings name, for as many threads as like; None where they name none.
 
     encoder: for a model that reads by sentence vectors. Raises ModelMissing, BadSettings.
     """
     model = load(settings, encoder)
-    return InTurns(model) if model is not None else None
+    if model is None or settings.profiles.model in SHARING:
+        return model
+    return InTurns(model)
