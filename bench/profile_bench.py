@@ -1,6 +1,6 @@
 """How well profiles are inferred from the labelled bios, by half, language and kind of text, and how fast.
 
-The held-out half is for one measurement at the end: `--half tune` is the default.
+The unseen bios are for one measurement at the end: `--half tune` is the default.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from statistics import fmean
 from typing import Any
 
 from bench.machine import write
+from bench.profile_lists import Lister, refinement, under_attack
 from bench.profiles.labelled import Attack, Bio, Claim, Half, Labels
 from bench.profiles.labelled import load as load_labels
 from glowplug.errors import ModelRejected
+from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.shared import SharedEncoder
 from glowplug.profiles.model import Claimed, Inferred, ProfileModel, Subject
 from glowplug.profiles.model import load as load_model
+from glowplug.settings import Settings
 from glowplug.settings import load as load_settings
 
 AT_ONCE = 8  # users in one call, as profile_writer.at_once
 ALONE = 60  # users timed one by one
+REMEMBERED = 10_000  # texts, for lists: the catalogue is encoded once for all of them
 
 
 @dataclass(slots=True)
@@ -160,22 +164,34 @@ def timed(model: ProfileModel, subjects: Sequence[Subject]) -> dict[str, float]:
     }
 
 
+def at_lists(
+    settings: Settings, encoder: TextEncoder, model: ProfileModel, labels: Labels, halves: Sequence[Half]
+) -> dict[str, Any]:
+    """What profiles and attacks do to what is recommended."""
+
+    lister = Lister(settings, encoder, model)
+    refined: dict[str, Any] = {half: refinement(lister, labels.half(half), labels) for half in halves}
+    return {**refined, "attacks": under_attack(lister, labels.attacks, labels)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--half", choices=("tune", "held-out", "both"), default="tune")
+    parser.add_argument("--half", choices=("tune", "unseen", "both"), default="tune")
     parser.add_argument("--model", default="encoder", help="as profiles.model")
     parser.add_argument("--groups", action="store_true", help="also by language and kind")
+    parser.add_argument("--lists", action="store_true", help="also provisional against refined lists, and attacked")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     given = parser.parse_args()
     settings = load_settings(profiles={"model": given.model})
     labels = load_labels()
     started = time.perf_counter()
-    encoder = SharedEncoder(load_encoder(settings.encoder), memo=0)
+    bare = load_encoder(settings.encoder)
+    encoder = SharedEncoder(bare, memo=0)  # so that each user costs what a new one does
     model = load_model(settings, encoder)
     assert model is not None, "profiles.model is off"  # noqa: S101  the bench is of a model
     loaded_s = time.perf_counter() - started
     figures: dict[str, Any] = {"model": model.fingerprint, "load_s": round(loaded_s, 1), "halves": {}}
-    halves: tuple[Half, ...] = ("tune", "held-out") if given.half == "both" else (given.half,)
+    halves: tuple[Half, ...] = ("tune", "unseen") if given.half == "both" else (given.half,)
     for half in halves:
         bios = labels.half(half)
         subjects = [Subject("user", (("text", bio.text),)) for bio in bios]
@@ -186,12 +202,19 @@ def main() -> None:
             "groups": by_group(bios, outcomes, labels),
         }
     figures["attacks"] = attacked(model, labels.attacks)
+    if given.lists:
+        remembering = SharedEncoder(bare, memo=REMEMBERED)
+        same = load_model(settings, remembering)
+        assert same is not None  # noqa: S101  it was a model above
+        figures["lists"] = at_lists(settings, remembering, same, labels, halves)
     for half, found in figures["halves"].items():
         print(half, {name: value for name, value in found.items() if name != "groups"})
         if given.groups:
             for name, group in found["groups"].items():
                 print("   ", name, group)
     print("attacks", figures["attacks"])
+    for name, found in figures.get("lists", {}).items():
+        print("lists,", name, found)
     if given.json:
         write(given.json, figures)
 

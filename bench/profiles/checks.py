@@ -18,8 +18,6 @@ PREFERENCES = {
     "format": {"short", "long", "audio"},
     "time": {"morning", "evening", "night", "weekend"},
 }
-HALVES_DIFFER_BY = 2  # of a language or kind: an odd one here and an odd one there
-RELEVANT_HALVES_DIFFER_BY = 0.25  # of all judged bios: they were chosen by what the catalogue has, not by half
 
 
 def vocabulary_faults(interests: Sequence[Interest]) -> Iterator[str]:
@@ -43,17 +41,7 @@ def bio_faults(bios: Sequence[Bio], ids: Collection[str]) -> Iterator[str]:
         yield from _preference_faults(bio)
     for text, count in Counter(bio.text for bio in bios).items():
         if count > 1:
-            yield f"text {shown(text)}: {count} bios have it; halves must not share texts"
-    yield from _half_faults("language", [(bio.language, bio.half) for bio in bios])
-    yield from _half_faults("kind", [(bio.kind[0], bio.half) for bio in bios if bio.kind])
-
-
-def _half_faults(name: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    tally = Counter(pairs)
-    for value in sorted({value for value, _ in pairs}):
-        tune, held_out = tally[value, "tune"], tally[value, "held-out"]
-        if abs(tune - held_out) > HALVES_DIFFER_BY:
-            yield f"{name} {value}: {tune} to tune with, {held_out} held out; at most {HALVES_DIFFER_BY} apart"
+            yield f"text {shown(text)}: {count} bios have it; each text occurs once"
 
 
 def _claim_faults(bio: Bio, ids: Collection[str]) -> Iterator[str]:
@@ -96,19 +84,24 @@ def _is_left_over(clean: str, attack: str) -> bool:
     return all(char in rest for char in clean)
 
 
+def item_faults(labelled: Relevance, items: Collection[str], ids: Collection[str]) -> Iterator[str]:
+    for item in sorted(set(items) ^ labelled.keys()):
+        yield f"item {shown(item)}: labels are of the demo's catalogue, and of all of it"
+    for item, own in labelled.items():
+        for id_ in own:
+            if id_ not in ids:
+                yield f"item {item}: {shown(id_)} is not in the vocabulary"
+
+
 def relevance_faults(relevance: Relevance, bios: Sequence[Bio], items: Collection[str]) -> Iterator[str]:
     known = {bio.id: bio for bio in bios}
-    halves: Counter[str] = Counter()
     for id_, grades in relevance.items():
         bio = known.get(id_)
         if bio is None:
             yield f"relevance {shown(id_)}: no such bio"
             continue
-        halves[bio.half] += 1
         if not grades or not bio.interests:
             yield f"relevance {id_}: judged bios have an interest and at least one item"
         for item in grades:
             if item not in items:
                 yield f"relevance {id_}: {shown(item)} is no item of the demo's catalogue"
-    if abs(halves["tune"] - halves["held-out"]) > RELEVANT_HALVES_DIFFER_BY * halves.total():
-        yield f"relevance: {dict(halves)} bios judged; the halves must be balanced"

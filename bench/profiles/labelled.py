@@ -11,14 +11,15 @@ from typing import Literal, TypeVar
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from bench.profiles.checks import attack_faults, bio_faults, relevance_faults, vocabulary_faults
+from bench.profiles.checks import attack_faults, bio_faults, item_faults, relevance_faults, vocabulary_faults
+from bench.profiles.relevant import ABOUT
 from glowplug.demo import catalogue
 from glowplug.errors import BadInputFile, shown
 
 HERE = Path(__file__).parent
 FAULTS_SHOWN = 20  # enough to see a pattern; the rest is counted
 
-Half = Literal["tune", "held-out"]
+Half = Literal["tune", "unseen"]
 Grade = Literal[1, 2]
 Relevance = Mapping[str, Mapping[str, Grade]]
 Kind = Literal[
@@ -68,7 +69,7 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Bio:
-    """What one invented user wrote. `kind` begins with the main one, by which the halves are balanced."""
+    """What one invented user wrote. `kind` begins with the main one."""
 
     __pydantic_config__ = EXACT
     id: str
@@ -98,26 +99,50 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
+    """bios: to tune with; unseen: for one measurement at the end. relevance: of some bios, judged item by item.
+    items: the labels of the catalogue's items: 2 where an item is about the interest, 1 where it touches on it."""
+
     domains: tuple[Domain, ...]
     bios: tuple[Bio, ...]
     attacks: tuple[Attack, ...]
     relevance: Relevance
+    unseen: tuple[Bio, ...]
+    items: Relevance
 
     def vocabulary(self) -> dict[str, Interest]:
         return {interest.id: interest for domain in self.domains for interest in domain.interests}
 
     def half(self, half: Half) -> tuple[Bio, ...]:
-        return tuple(bio for bio in self.bios if bio.half == half)
+        return tuple(bio for bio in (*self.bios, *self.unseen) if bio.half == half)
 
-    def neutral(self, bio: Bio) -> frozenset[str]:
-        """Ids that are neither hit nor miss for this bio: whatever is broader than one of its interests."""
+    def above(self, id_: str) -> frozenset[str]:
+        """What is broader, at any remove."""
         known = self.vocabulary()
         found: set[str] = set()
-        waiting = [claim.id for claim in bio.interests]
+        waiting = [id_]
         while waiting:
             broader = set(known[waiting.pop()].broader) - found
             found |= broader
             waiting += broader
+        return frozenset(found)
+
+    def items_of(self, goal: str) -> frozenset[str]:
+        """An item's id, or all items that are about an interest."""
+        about = {item for item, own in self.items.items() if own.get(goal) == ABOUT}
+        return frozenset({goal} & self.items.keys() | about)
+
+    def avoided_items(self, bio: Bio) -> frozenset[str]:
+        """Items that are about what the bio avoids, or something narrower."""
+        avoid = {claim.id for claim in bio.avoid}
+        return frozenset(
+            item
+            for item, own in self.items.items()
+            if any(grade == ABOUT and (id_ in avoid or avoid & self.above(id_)) for id_, grade in own.items())
+        )
+
+    def neutral(self, bio: Bio) -> frozenset[str]:
+        """Ids that are neither hit nor miss for this bio: whatever is broader than one of its interests."""
+        found = {id_ for claim in bio.interests for id_ in self.above(claim.id)}
         return frozenset(found - {claim.id for claim in (*bio.interests, *bio.avoid)})
 
 
@@ -127,7 +152,9 @@ def load(folder: Path = HERE) -> Labels:
     bios = _lines(folder / "bios.jsonl", TypeAdapter(Bio))
     attacks = _lines(folder / "attacks.jsonl", TypeAdapter(Attack))
     relevance = _whole(folder / "relevance.json", TypeAdapter(dict[str, dict[str, Grade]]))
-    labels = Labels(domains, bios, attacks, relevance)
+    unseen = _lines(folder / "unseen.jsonl", TypeAdapter(Bio))
+    items = _whole(folder / "items.json", TypeAdapter(dict[str, dict[str, Grade]]))
+    labels = Labels(domains, bios, attacks, relevance, unseen, items)
     faults = list(_faults(labels))
     if faults:
         more = f"\n… and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
@@ -141,9 +168,11 @@ def _faults(labels: Labels) -> Iterator[str]:
     items = {orjson.loads(line)["item_id"] for line in catalogue.read("items.jsonl")}
     yield from vocabulary_faults(interests)
     yield from bio_faults(labels.bios, ids)
+    yield from bio_faults(labels.unseen, ids)
+    yield from item_faults(labels.items, items, ids)
     yield from attack_faults(labels.attacks, ids | items)
     yield from relevance_faults(labels.relevance, labels.bios, items)
-    for name, things in (("bio", labels.bios), ("attack", labels.attacks)):
+    for name, things in (("bio", (*labels.bios, *labels.unseen)), ("attack", labels.attacks)):
         for id_, count in Counter(thing.id for thing in things).items():
             if count > 1:
                 yield f"{name} {id_}: {count} lines have this id; ids are unique"
