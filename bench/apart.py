@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +102,11 @@ class Apart:
 
 
 @contextmanager
-def running(broker: str, settings: Settings | None = None) -> Iterator[Apart]:
+def running(
+    broker: str, settings: Settings | None = None, variables: Mapping[str, str] | None = None
+) -> Iterator[Apart]:
     """broker: apache or builtin, started here and ended again; or bootstrap: what the settings name is running.
+    variables: environment of what is started, beside ours.
 
     Raises Unreachable.
     """
@@ -115,8 +119,9 @@ def running(broker: str, settings: Settings | None = None) -> Iterator[Apart]:
     ports = ("--kafka-port", str(kafka), "--redis-port", str(redis), "--port", str(observe))
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [program, "up", "--broker", broker, *ports], stdout=log, stderr=subprocess.STDOUT
-        )
+            [program, "up", "--broker", broker, *ports],
+            env={**os.environ, **(variables or {})}, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         try:
             _wait_ready(process, f"http://127.0.0.1:{observe}/health")
             addressed = settings.model_copy(update={

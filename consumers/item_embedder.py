@@ -129,6 +129,7 @@ class ItemEmbedder(Embedder[ItemUpsert]):
             domain=item.domain,
             title=item.title,
             summary=summary(item.description),
+            description=item.description,
             attributes=item.attributes,
             available=item.available,
             listed_at=made.listed_at or item.event_time,

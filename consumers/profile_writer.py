@@ -75,6 +75,7 @@ class ProfileWriter:
             encoder,
             consumer=self.name,
             at_once=self._settings.at_once,
+            saturated=self._settings.waiting,
             is_threaded=is_threaded,
             clock=clock,
         )

@@ -43,6 +43,7 @@ class UserEmbedder(Embedder[UserUpsert]):
                 UserPart(field=said.field, text=said.text, weight=said.weight, vector=pack(vector))
                 for said, vector in zip(made.statements, made.vectors, strict=True)
             ),
+            attributes=made.upsert.attributes,
             blocked_items=made.upsert.blocked_items,
             deleted_before=made.deleted,
             embedding=made.embedding,

@@ -183,13 +183,26 @@ class Account:
             "list_after_ms": {"p50": round(1e3 * cuts[49], 1), "p99": round(1e3 * cuts[98], 1)},
         }
 
-    def _lead(self, name: str) -> dict[str, float]:
-        """Tests of one user hang together, so users are what is drawn.
+    def lead_over(self, other: Account) -> dict[str, float]:
+        """Over the lists of another replay of the same stream."""
+        users = self._by_user.keys() & other._by_user.keys()
+        return _lead(
+            (self._by_user[user].tests, self._by_user[user].hits - other._by_user[user].hits) for user in users
+        )
 
-        The ratio estimator's linearised variance: Cochran, Sampling Techniques, 6.3.
-        """
-        n, tests = len(self._by_user), max(self.total.tests, 1)
-        lead = (self.total.hits - self.total.others[name]) / tests
-        squares = sum((one.hits - one.others[name] - lead * one.tests) ** 2 for one in self._by_user.values())
-        margin = TWO_SIDED_95 * math.sqrt(n / (n - 1) * squares) / tests if n > 1 else 0.0
-        return {"mean": round(lead, 4), "margin_95": round(margin, 4)}
+    def _lead(self, name: str) -> dict[str, float]:
+        return _lead((one.tests, one.hits - one.others[name]) for one in self._by_user.values())
+
+
+def _lead(users: Iterable[tuple[int, int]]) -> dict[str, float]:
+    """users: of each, tests and by how many hits one is ahead. Tests of one user hang together, so users are what
+    is drawn.
+
+    The ratio estimator's linearised variance: Cochran, Sampling Techniques, 6.3.
+    """
+    found = list(users)
+    n, tests = len(found), max(sum(tests for tests, _ in found), 1)
+    lead = sum(ahead for _, ahead in found) / tests
+    squares = sum((ahead - lead * tests) ** 2 for tests, ahead in found)
+    margin = TWO_SIDED_95 * math.sqrt(n / (n - 1) * squares) / tests if n > 1 else 0.0
+    return {"mean": round(lead, 4), "margin_95": round(margin, 4)}

@@ -70,6 +70,25 @@ def run(
     console: Console | None = None,
 ) -> dict[str, Any]:
     """The whole command. factor: None is a closed loop. Raises as `replay`, and BadInputFile, BadSettings."""
+    return played(
+        folder, settings, factor=factor, tail=tail, seed=seed, k=k, in_flight=in_flight, deadline_s=deadline_s,
+        console=console,
+    )[0]  # fmt: skip
+
+
+def played(
+    folder: Path,
+    settings: Settings,
+    *,
+    factor: float | None = None,
+    tail: int | None = None,
+    seed: int | None = None,
+    k: int | None = None,
+    in_flight: int = IN_FLIGHT,
+    deadline_s: float = DEADLINE_S,
+    console: Console | None = None,
+) -> tuple[dict[str, Any], Account]:
+    """As `run`, and the account, which another replay of the same stream can be compared with."""
     size = settings.ranking.list_size
     k = k or size
     if k > size:
@@ -89,7 +108,7 @@ def run(
             deadline_s=deadline_s, gate=gate_for(settings), advance=advance,
         )  # fmt: skip
     pace: dict[str, Any] = {"mode": "closed loop", "in_flight": in_flight} if factor is None else {"factor": factor}
-    return {**pace, "tail": tail, "seed": seed, **found}
+    return {**pace, "tail": tail, "seed": seed, **found}, account
 
 
 def table(figures: dict[str, Any]) -> Table:

@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from glowplug.settings import Settings
 
 NOTHING_FOUND = 1
+TRAIN_PACKAGES = ("jinja2", "matplotlib", "optuna", "pyarrow", "scipy", "sklearn")
 DIFFERENT = 1
 
 app = typer.Typer(
@@ -154,7 +156,9 @@ def evaluate(
         float | None, typer.Option(help="least rating that is a yes; default: three quarters of the scale")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write all figures there")] = None,
-    out: Annotated[Path | None, typer.Option(help="write splits and per_user.parquet into this folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="write a page with plots, figures, splits and per_user.parquet there")
+    ] = None,
 ) -> None:
     """Measure simple and learned models on your own data, cold items and cold users first."""
     in_force = _settings()
@@ -180,9 +184,55 @@ def train(
     threshold: Annotated[
         float | None, typer.Option(help="least rating that is a yes; default: three quarters of the scale")
     ] = None,
+    choices: Annotated[
+        Path | None, typer.Option(help="hyperparameters that `glowplug search` wrote; default: chosen here")
+    ] = None,
 ) -> None:
     """Learn from your own data how new items and users are liked, and write it down with its figures."""
-    _training().run_train(_settings(), folder, out, seed=seed, k=k, threshold=threshold)
+    _training().run_train(_settings(), folder, out, seed=seed, k=k, threshold=threshold, choices=choices)
+
+
+@app.command()
+def search(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="RecBole atomic files: .inter, .item, .user")],
+    out: Annotated[Path, typer.Option(help="where the study and what it found go; there again: it goes on")],
+    trials: Annotated[int, typer.Option(help="of items and of users, each", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="of the split whose validation part judges", min=0)] = 0,
+    k: Annotated[int, typer.Option(help="length of the lists", min=1)] = 20,
+    threshold: Annotated[
+        float | None, typer.Option(help="least rating that is a yes; default: three quarters of the scale")
+    ] = None,
+) -> None:
+    """Look longer for hyperparameters than `train` does, on validation alone, and write them down for it."""
+    _training().run_search(_settings(), folder, out, seed=seed, k=k, threshold=threshold, trials=trials)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="what `glowplug evaluate --out` wrote")],
+    out: Annotated[Path | None, typer.Option(help="where the page goes; default: FOLDER/report.html")] = None,
+) -> None:
+    """Make one page of an evaluation, with plots; it needs nothing but a browser."""
+    _training().run_report(folder, out)
+
+
+@app.command()
+def promote(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="what `glowplug train` wrote; without it: what serves")
+    ] = None,
+    back: Annotated[bool, typer.Option("--back", help="undo the latest promotion")] = False,
+    on: Annotated[
+        Path | None,
+        typer.Option(help="judge on what is later than both heads in these atomic files; default: on their cards"),
+    ] = None,
+    heads: Annotated[Path | None, typer.Option(help="the folder that recommenders follow: ranking.heads")] = None,
+) -> None:
+    """Have a trained head serve, if it gains more than chance explains; exits with 1 where it does not."""
+    in_force = _settings()
+    _training()
+    run: Callable[..., None] = importlib.import_module("glowplug.training.promote").run_promote
+    run(in_force, folder, back=back, on=on, heads=heads)
 
 
 @app.command()
@@ -286,12 +336,10 @@ def _say(error: Exception, code: int) -> int:
 
 def _training() -> Any:
     """The commands of the offline side, whose packages are an extra."""
-    try:
-        return importlib.import_module("glowplug.training.commands")
-    except ModuleNotFoundError as error:
-        if error.name not in ("pyarrow", "scipy", "sklearn"):
-            raise
-        raise BadSettings(f"this needs the package {error.name}: pip install 'glowplug[train]'") from error
+    missing = next((name for name in TRAIN_PACKAGES if find_spec(name) is None), None)
+    if missing is not None:
+        raise BadSettings(f"this needs the package {missing}: pip install 'glowplug[train]'")
+    return importlib.import_module("glowplug.training.commands")
 
 
 def _settings(

@@ -19,10 +19,11 @@ GlowplugError
     ├── WrongPartitioner   a key lies on a partition where no default consumer looks for it
     ├── PortInUse          somebody else listens where we would
     ├── ModelMissing       no model under this name, on this machine or in the hub
-    ├── Unreachable        broker or Redis cannot be reached at start
+    ├── Unreachable        broker, Redis or model server cannot be reached at start
     ├── TooManyDeadLetters more records are invalid than the settings allow
     ├── NotInTime          what was waited for did not happen before its deadline
-    └── BadInputFile       a producer's file cannot be read, or a line of it is invalid
+    ├── BadInputFile       a producer's file cannot be read, or a line of it is invalid
+    └── NotPromoted        a head does not gain enough over what serves
 """
 
 from __future__ import annotations
@@ -133,6 +134,10 @@ class NotInTime(Fatal):
 
 class BadInputFile(Fatal):
     exit_code = 65  # EX_DATAERR
+
+
+class NotPromoted(Fatal):
+    exit_code = 1
 
 
 def shown(value: object) -> str:

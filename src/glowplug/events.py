@@ -76,7 +76,7 @@ Attributes = Annotated[dict[Id, AttributeValue], Field(max_length=MAX_LIST)]
 Action = Literal["view", "click", "like", "dislike", "purchase", "rating", "skip"]
 Reason = Literal[
     "user.created", "user.updated", "profile", "interaction",
-    "item.created", "item.updated", "item.withdrawn", "prior", "import",
+    "item.created", "item.updated", "item.withdrawn", "prior", "import", "head",
 ]  # fmt: skip
 Stage = Literal["popular", "provisional", "refined", "warm"]
 
@@ -257,6 +257,7 @@ class ItemVector(Event):
     domain: Id
     title: Title
     summary: Annotated[str, Field(description="the first words of the description, for people")] = ""
+    description: Annotated[Text, Field(description="whole, for the head that serves; not in the store")] = ""
     attributes: Attributes
     available: bool
     listed_at: Time
@@ -284,6 +285,9 @@ class UserVector(Event):
     domain: Id
     vector: Annotated[Vector | None, Field(description="unit length; null where the user said nothing")]
     parts: tuple[UserPart, ...]
+    attributes: Annotated[
+        Attributes, Field(description="as the user's event has them, for the head that serves")
+    ] = {}
     blocked_items: tuple[Id, ...]
     deleted_before: Annotated[
         int | None,
@@ -352,6 +356,9 @@ class UserState(Event):
     published: Annotated[tuple[Id, ...], Field(description="the item ids of the last published list")] = ()
     stage: Stage | None = None
     encoder: str = ""
+    head: Annotated[
+        str, Field(description="fingerprint of the head that the list was made with; empty without")
+    ] = ""
     epoch: Annotated[int, Field(ge=0, description="of the priors that the list was scored with")] = 0
     version: Annotated[int | None, Field(description="of the user event folded in; kept when it is deleted")] = None
     updated_at: Time
@@ -370,6 +377,7 @@ class UserMark(Event):
         dict[str, Annotated[int, Field(ge=0)]],
         Field(description="likewise: matched and announced, though a list may wait for the end of its window"),
     ] = {}
+    rules: Annotated[str, Field(description="hash of the rules that keep items out of lists; empty: none")] = ""
     updated_at: Time
 
 
@@ -409,7 +417,7 @@ class Epoch(Event):
 
 
 class Explanation(Event):
-    kind: Literal["interest", "text", "attribute", "liked_item", "profile", "popular", "fresh"]
+    kind: Literal["interest", "text", "attribute", "liked_item", "profile", "taste", "popular", "fresh"]
     text: Annotated[str, Field(description="one plain sentence")]
     field: Annotated[str, Field(description="the user's or item's field it names")] = ""
     value: Annotated[str, Field(description="the words or value it names")] = ""
@@ -444,6 +452,7 @@ class Recommendations(Event):
     basis: Basis
     items: tuple[Recommended, ...]
     encoder: str
+    head: Annotated[str | None, Field(description="fingerprint of the head that serves; null without")] = None
     epoch: Annotated[int, Field(ge=0)]
     source_event_time: Annotated[Time, Field(description="of the oldest event covered")]
     generated_at: Time
@@ -463,6 +472,7 @@ class ItemAudience(Event):
     users: tuple[AudienceMember, ...]
     users_in_partition: Annotated[int, Field(ge=0)]
     encoder: str
+    head: Annotated[str | None, Field(description="fingerprint of the head that serves; null without")] = None
     covers: tuple[str, ...]
     source_event_time: Time
     generated_at: Time

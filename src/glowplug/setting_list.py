@@ -80,11 +80,16 @@ def _named(annotation: Any) -> str:
         return "one of " + ", ".join(map(str, get_args(annotation)))
     if origin in (types.UnionType, Union):
         return " or ".join(_named(part) for part in get_args(annotation))
+    if origin is tuple:
+        return f"list of {_named(get_args(annotation)[0])}"
     if origin is dict:
         return f"table of {_named(get_args(annotation)[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "tables"
-    words = {"str": "text", "int": "integer", "float": "number", "bool": "true or false", "NoneType": "nothing"}
+    words = {
+        "str": "text", "int": "integer", "float": "number", "bool": "true or false", "NoneType": "nothing",
+        "SecretStr": "secret text",
+    }  # fmt: skip
     name = getattr(annotation, "__name__", str(annotation))
     return words.get(name, name.lower())
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -112,11 +112,52 @@ class StreamSettings(Section):
     recreated: tuple[Literal["items", "users"], ...] = Field(
         (), description="input topics that were deleted and created anew on purpose: their offsets count from there"
     )
-    stall_s: float = Field(60.0, gt=0, description="a partition with lag that does not move this long is reseeked")
+    stall_s: float = Field(60.0, gt=0, description="reading that has lag and does not move this long is begun anew")
     versions: dict[Literal["items", "users"], Literal["offset", "event"]] = Field(
         default={"items": "offset", "users": "offset"},
         description="what decides which of two events is the later: the log's order, or the event's own version",
     )
+
+
+class RemoteSettings(Section):
+    """A model server that speaks OpenAI's HTTP interface: vLLM, TGI, TEI, llama.cpp server."""
+
+    url: str = Field("", description="where its interface begins: http://host:port/v1")
+    model: str = Field("", description="the model's name there")
+    api_key: SecretStr = Field(SecretStr(""), description="sent as bearer token, never logged; empty: none")
+    timeout_s: float = Field(30.0, gt=0, description="of one request, from first byte sent to last byte read")
+    attempts: int = Field(3, ge=1, le=10, description="of a request that meets 429, 5xx or no answer")
+    concurrency: int = Field(8, ge=1, le=256, description="requests under way at once")
+
+
+class RemoteEncoderSettings(RemoteSettings):
+    """`encoder.model` is remote."""
+
+    at_once: int = Field(32, ge=1, le=2_048, description="texts in one request")
+
+
+class EndpointSettings(RemoteSettings):
+    """`profiles.model` is endpoint."""
+
+    dialect: Literal["openai", "tgi"] = Field(
+        "openai", description="how the answers' schema is sent: openai (vLLM, llama.cpp server too) or tgi"
+    )
+    answer_tokens: int = Field(400, ge=32, description="longest answer; what is complete of a longer one is kept")
+
+
+class GenerateSettings(Section):
+    """`profiles.model` is generate: a causal language model in this process."""
+
+    model: str = Field("Qwen/Qwen3-4B-Instruct-2507", description="hub id or folder, with a chat template")
+    revision: str | None = Field(None, description="of a hub model")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: bfloat16 where it gains"
+    )
+    rows: int = Field(16, ge=1, le=1_024, description="texts that are answered at once, most")
+    cache_tokens: int = Field(32_768, ge=1_024, description="tokens kept for all of them together")
+    answer_tokens: int = Field(400, ge=32, description="longest answer; what is complete of a longer one is kept")
+    hang_s: float = Field(120.0, gt=0, description="a step of the model that takes longer is given up as hung")
 
 
 class EncoderSettings(Section):
@@ -124,7 +165,8 @@ class EncoderSettings(Section):
 
     model: str = Field(
         "small",
-        description="small (multilingual, from a wheel), minilm (English, faster), hub id or folder; fake in tests",
+        description="small (multilingual, from a wheel), minilm (English, faster), hub id or folder, or remote: "
+        "encoder.remote; fake in tests",
     )
     revision: str | None = Field(None, description="of a hub model")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
@@ -139,6 +181,7 @@ class EncoderSettings(Section):
     offline: bool = Field(False, description="never ask a hub, only its local cache")
     cache_dir: Path | None = Field(None, description="converted models; default: the user's cache folder")
     memo: int = Field(20_000, ge=0, description="short texts (interests) whose vectors are kept in memory")
+    remote: RemoteEncoderSettings = RemoteEncoderSettings()
 
 
 class ProfileWriterSettings(Section):
@@ -172,11 +215,15 @@ class LabelSettings(Section):
 class ProfileSettings(Section):
     """What is inferred from the texts of users and items, and by which model."""
 
-    model: Literal["encoder", "off"] = Field(
-        "off", description="encoder: labels of a taxonomy by words and vectors; off: no profiles"
+    model: Literal["encoder", "generate", "endpoint", "off"] = Field(
+        "off",
+        description="encoder: labels of a taxonomy by words and vectors; generate: a language model in this "
+        "process; endpoint: one on a server; off: no profiles",
     )
     taxonomy: Path | None = Field(None, description="a file of further labels, like Glowplug's own taxonomy.json")
     labels: dict[str, LabelSettings] = Field(default={}, description="further labels by their id")
+    generate: GenerateSettings = GenerateSettings()
+    endpoint: EndpointSettings = EndpointSettings()
 
 
 class AttributeDeclaration(Section):
@@ -227,6 +274,24 @@ class RankingSettings(Section):
         0.4, ge=0, le=1, description="weight of popularity beside a personal side of length 0 to 1"
     )
     freshness: float = Field(0.1, ge=0, le=1, description="weight of freshness, likewise")
+    exclude: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="by attribute of items, the values that keep an item out of every list, whether the product "
+        "states them or a profile model reads them in its text",
+    )
+    exclude_unread: bool = Field(
+        False,
+        description="with `exclude`: what no profile model has read yet is kept out, too, however long that is",
+    )
+    heads: Path | None = Field(
+        None,
+        description="folder of promoted heads, shared by all recommenders and `glowplug promote`; "
+        "empty: no head serves",
+    )
+    head_popularity: float = Field(
+        0.0, ge=0, le=1, description="weight of popularity where a head serves, which has learned some of it"
+    )
+    head_freshness: float = Field(0.0, ge=0, le=1, description="weight of freshness, likewise")
     freshness_days: float = Field(14.0, gt=0, description="age at which freshness is 1/e")
     popularity_days: float = Field(30.0, gt=0, description="half-life of an interaction in the popularity")
     popularity_full: float = Field(1_000.0, gt=1, description="decayed interactions at which popularity is 1")

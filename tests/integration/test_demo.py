@@ -33,8 +33,12 @@ def test_the_demo_plays_all_five_acts_and_ends_by_itself(tmp_path: Path) -> None
         "4  A user clicks, and the list moves",
         "5  An item is withdrawn",
         "off the list: Pocket Star Tracker for Cameras",
+        "[-Video games-]",
+        "[-甜点-",
     ):
         assert sentence in done.stdout
+    assert done.stdout.count(" after it the refined list.") == 2
+    assert done.stdout.count("stage refined, reason ") >= 2
     mixes = re.findall(r"Languages of the first 8: (.*)\.", done.stdout)
     assert len(mixes) == 2
     assert "Chinese" in mixes[1]

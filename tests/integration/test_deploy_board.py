@@ -45,7 +45,7 @@ class Stack:
         new = uuid.uuid4().hex
         common = {"event_time": datetime.now(UTC).isoformat(), "event_id": new}
         item = {"type": "item.updated", "item_id": new, "title": "Trail shoe"}
-        user = {"type": "user.created", "user_id": new, "text": "I run."}
+        user = {"type": "user.created", "user_id": new, "text": "I run, and I love jazz."}
         like = {"type": "interaction", "user_id": new, "item_id": new, "action": "like"}
         # Two good items for a bad one: at more than half, the embedder stops.
         for topic, event in (("items", item), ("items", item), ("users", user), ("interactions", like)):

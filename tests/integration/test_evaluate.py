@@ -104,3 +104,71 @@ def test_what_is_wrong_is_one_sentence(
     shelf = write_shelf(tmp_path / "shelf", users=20, items=30, likes=8)
     assert run(["evaluate", str(shelf), *arguments]) != 0
     assert said in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_a_page_is_made_of_what_an_evaluation_wrote(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shelf = write_shelf(tmp_path / "shelf", users=60, items=80)
+    options = ["--protocol", "cold-item", "--protocol", "overall", "--seeds", "1", "--k", "5"]
+    assert run(["evaluate", str(shelf), *options, "--out", "out"]) == 0
+    found = orjson.loads((tmp_path / "out" / "figures.json").read_bytes())
+    ours = next(line for line in found["lines"] if (line["task"], line["model"]) == ("overall", "learned"))
+    assert ours["at"]["recall"][-1] == pytest.approx(ours["means"]["recall"]["mean"])
+    assert ours["at"]["ndcg"][-1] == pytest.approx(ours["means"]["ndcg"]["mean"])
+    assert {part["name"] for part in ours["groups"]["gender"]} == {"f", "m"}
+    overlaps = {line["model"] for line in found["lines"] if line["overlap"] is not None}
+    assert overlaps == {"TF-IDF profile", "raw embedding", "learned", "learned, text only"}
+    assert max(map(max, (one["values"] for one in found["curves"]))) > 0
+    assert capfd.readouterr().out.splitlines()[-1] == "out/report.html"
+    (tmp_path / "out" / "report.html").unlink()
+    assert run(["report", "out"]) == 0
+    assert capfd.readouterr().out.strip() == "out/report.html"
+    assert "How hyperparameters were chosen" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_a_search_goes_on_where_it_stopped_and_train_takes_what_it_found(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shelf = write_shelf(tmp_path / "shelf", users=60, items=50)
+    again = ["search", str(shelf), "--out", "found", "--trials", "2", "--k", "5"]
+    assert run(again) == 0
+    first = capfd.readouterr().out
+    assert "after 2 trials" in first
+    assert "against what training chooses" in first
+    assert run(again) == 0
+    second = capfd.readouterr().out
+    assert "after 4 trials" in second
+    assert [value(line) for line in second.splitlines() if "trials" in line] >= [
+        value(line) for line in first.splitlines() if "trials" in line
+    ]
+
+    choices = orjson.loads((tmp_path / "found" / "choices.json").read_bytes())
+    assert run(["train", str(shelf), "--choices", "found/choices.json", "--out", "head", "--k", "5"]) == 0
+    assert orjson.loads((tmp_path / "head" / "card.json").read_bytes())["choices"] == choices
+
+
+def value(line: str) -> float:
+    return float(line.split(": ")[1].split(" ")[0])
+
+
+def test_training_leaves_its_curves_for_tensorboard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shelf = write_shelf(tmp_path / "shelf", users=60, items=50)
+    assert run(["train", str(shelf), "--out", "head", "--k", "5"]) == 0
+    capfd.readouterr()
+    curves = EventAccumulator(str(tmp_path / "head" / "tensorboard"))
+    curves.Reload()
+    tags = curves.Tags()["scalars"]
+    assert "validation/cold-item-0/learned" in tags
+    assert "test/cold_items/learned/ndcg" in tags
+    points = curves.Scalars("validation/cold-user-0/learned")
+    assert [point.step for point in points] == list(range(1, len(points) + 1))
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"items": {"rank": "many"}, "users": {}}'])
+def test_choices_of_another_shape_are_refused_before_anything_is_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "choices.json").write_text(text, encoding="utf-8")
+    assert run(["train", "nowhere", "--choices", "choices.json", "--out", "head"]) != 0
+    assert "write them with `glowplug search`" in capfd.readouterr().err

@@ -11,10 +11,12 @@ from confluent_kafka import Producer
 
 from glowplug.demo import __main__ as demo
 from glowplug.demo import cast
-from glowplug.demo.outside import Outside, answering
+from glowplug.demo.outside import Arrived, Heard, Outside, answering, refining
 from glowplug.embedded.kafka_builtin import BuiltinBroker
 from glowplug.errors import NotInTime
+from glowplug.events import Recommendations
 from glowplug.settings import Settings, load
+from tests.support.demo import profile_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIST = {
@@ -71,6 +73,39 @@ def test_what_cannot_be_read_ends_the_wait_at_once(settings: Settings) -> None:
         produced(settings, "recommendations", cast.ADA, b"{}")
         with pytest.raises(ValueError, match="validation error"):
             outside.wait(lambda heard: heard.latest(cast.ADA), 10, "Ada's list")
+
+
+@pytest.mark.parametrize(
+    ("of_profile", "of_list", "is_there"),
+    [
+        ({}, {}, True),
+        ({"event_id": "older"}, {}, False),
+        ({}, {"stage": "provisional"}, False),
+        ({}, {"covers": []}, False),
+    ],
+    ids=["both", "profile of an earlier text", "only a provisional list", "list for another reason"],
+)
+def test_a_refined_list_rests_on_what_was_read_in_the_event(
+    of_profile: dict[str, str], of_list: dict[str, object], is_there: bool
+) -> None:
+    heard, ada = Heard(), cast.ada(NOW)
+    profile = profile_of(ada)
+    read = profile.model_copy(update={"source": profile.source.model_copy(update=of_profile)})
+    heard.profiles[cast.ADA] = Arrived(read, NOW)
+    refined = LIST | {"stage": "refined", "reason": "profile"} | of_list
+    for event in (LIST, refined):
+        arrived = Arrived(Recommendations.model_validate_json(orjson.dumps(event)), NOW)
+        heard.lists[cast.ADA].append(arrived)
+    found = refining(heard, cast.ADA, "demo-1-ada")
+    assert (found is not None) is is_there
+    assert found is None or found[1] is heard.lists[cast.ADA][1]
+
+
+def test_the_demo_infers_profiles_and_leaves_the_choice_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load().profiles.model == "off"
+    assert demo.own_settings().profiles.model == "encoder"
+    monkeypatch.setenv("GLOWPLUG_PROFILES__MODEL", "endpoint")
+    assert demo.own_settings().profiles.model == "endpoint"
 
 
 def test_a_failed_step_is_told_and_gives_its_exit_code(

@@ -14,6 +14,7 @@ from glowplug.demo.outside import Arrived, Heard, answering
 from glowplug.events import Basis, Explanation, ItemCreated, Recommendations, Recommended, UserCreated
 from glowplug.settings import load
 from producers.lines import Line, parse
+from tests.support.demo import profile_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WHY = Explanation(kind="interest", text="matches your interest “astrophotography”", field="interests")
@@ -105,9 +106,58 @@ def test_timing_shows_both_measurements_and_what_the_list_rests_on() -> None:
     assert "90% their words, 10% popularity" in text
 
 
+def test_two_lists_stand_side_by_side_with_what_moved_and_what_fell() -> None:
+    first = listed(*(f"shop-00{number}" for number in range(1, 10)))
+    refined = listed(*(f"shop-00{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 1)))
+    text = shown(pages.compared_table(first, refined, ITEMS))
+    assert all(len(row) <= 100 for row in text.splitlines())
+    assert text.count("▲ 1") == pages.SHOWN
+    assert f"no longer among the first {pages.SHOWN}: {ITEMS['shop-001'].title} (1 → 9)" in " ".join(text.split())
+
+
+def test_refined_timing_shows_profile_and_list() -> None:
+    text = " ".join(shown(pages.refined_timing(listed("shop-001"), 120.4, 131.6)).split())
+    assert "120 ms after the event the profile is there, 132 ms after it the refined list." in text
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_marks_are_brackets_where_styles_do_not_show(no_color: bool) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, no_color=no_color)
+    assert pages.is_plain(terminal) is no_color
+    assert pages.is_plain(Console(file=io.StringIO()))
+
+
+def test_what_was_read_is_shown_in_the_users_own_words() -> None:
+    ada = cast.ada(NOW)
+    profile = profile_of(ada, avoid=(("video-games", "Video games"),), interests=(("astronomy", "nebulae"),))
+    text = shown(pages.read_panel(ada, profile, is_plain=True))
+    assert "to photograph [nebulae]" in text
+    assert "[-Video games-]" in text
+    assert "avoids  video games ← [-Video games-]" in text
+
+
 def test_brackets_in_what_users_write_are_no_markup() -> None:
     user = cast.ada(NOW).model_copy(update={"text": "[bold red]not bold[/]"})
     assert "[bold red]not bold[/]" in shown(pages.event_panel(user, "said"))
+
+
+def test_what_users_write_cannot_steer_the_terminal() -> None:
+    hostile = "\x1b[2J\x1b]0;owned\x07\u202egnp.exe"
+    ada = cast.ada(NOW).model_copy(update={"text": hostile, "interests": (hostile,)})
+    item = ITEMS["shop-001"].model_copy(update={"title": hostile})
+    mine = listed("shop-001").items[0].model_copy(update={"title": hostile})
+    both = listed("shop-001").model_copy(update={"items": (mine,)})
+    for renderable in (
+        pages.event_panel(ada, "said"),
+        pages.read_panel(ada, profile_of(ada), is_plain=True),
+        pages.list_table(both, ITEMS),
+        pages.compared_table(both, both, ITEMS),
+        pages.moved_table(["shop-001"], listed("shop-002"), {**ITEMS, "shop-001": item}),
+        pages.audience_table([(ada, cast.ADA, 0.7)], {}),
+    ):
+        text = shown(renderable)
+        assert "owned" in text
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 def test_deeds_and_the_new_item_are_of_the_catalogue_or_new_to_it() -> None:

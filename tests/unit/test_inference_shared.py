@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from glowplug.inference.encoder import KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
-from glowplug.inference.shared import BEHIND_TOKENS, MEMO_CHARS, SharedEncoder
+from glowplug.inference.shared import BEHIND_TOKENS, MEMO_CHARS, SharedEncoder, in_front
 from glowplug.inference.turnstile import Turnstile
 from tests.support.waiting import wait_until
 
@@ -108,6 +108,18 @@ def test_work_behind_is_cut_so_that_nobody_waits_long_for_a_pass() -> None:
     vectors = SharedEncoder(inner, memo=0).behind().encode(texts, "user")
     assert [rows for _, rows in inner.passes] == [1, 1, 2, 1, 1]
     np.testing.assert_array_equal(vectors, plain.encode(texts, "user"))
+
+
+def test_what_nobody_can_wait_for_yet_is_done_in_front() -> None:
+    encoder = Gated()
+    encoder.go_on.set()
+    shared = SharedEncoder(encoder, memo=0)
+    in_front(shared.behind()).encode(["a word"] * BATCH, "user")
+    assert encoder.passes == [("user", 1)]
+    encoder.passes.clear()
+    in_front(shared.behind()).encode([f"word number {number}" for number in range(BATCH)], "user")
+    assert encoder.passes == [("user", BATCH)]
+    assert in_front(shared) is shared
 
 
 def test_an_endless_stream_before_it_does_not_stop_the_work_behind() -> None:

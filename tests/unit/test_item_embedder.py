@@ -41,21 +41,22 @@ def counted(name: str, **labels: str) -> float:
 
 
 def test_an_item_becomes_a_vector_with_what_ranking_needs_beside_it() -> None:
+    description = " ".join(f"In space, day {day}." for day in range(50))
     event = created(
-        title="Alien", description="In space. " * 50, attributes={"year": 1979, "genres": ("sf",)}, domain="films"
+        title="Alien", description=description, attributes={"year": 1979, "genres": ("sf",)}, domain="films"
     )
     (out,), dead = run(opened(), record(5, event))
     item = ItemVector.model_validate_json(out.value or b"")
     assert (out.topic, out.key, dead) == ("item_vectors", "a", ())
     assert (item.title, item.domain, item.attributes) == ("Alien", "films", {"year": 1979.0, "genres": ("sf",)})
-    assert item.summary.startswith("In space. In space.")
+    assert item.summary.startswith("In space, day 0. In space, day 1.")
     assert len(item.summary) <= 160
     assert (item.listed_at, item.generated_at, item.available) == (NOON, NOON, True)
     assert (item.source.topic, item.source.topic_id, item.source.partition) == ("items", "T", 1)
     assert (item.source.offset, item.source.version, item.source.event_id) == (5, 5, "e")
     assert item.embedding.fingerprint == FakeEncoder().fingerprint
     assert item.vector is not None
-    text = f"Alien\n{('In space. ' * 50).strip()}\ngenres: sf\nyear: 1979"
+    text = f"Alien\n{description}\ngenres: sf\nyear: 1979"
     assert np.array_equal(unpack(item.vector), FakeEncoder().encode([text], "item")[0].astype(np.float16))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import orjson
 import pytest
 
 from bench.profiles.labelled import HERE, Labels, load
+from bench.profiles.relevant import grades
 from glowplug.errors import BadInputFile
 
-FILES = ("interests.json", "bios.jsonl", "attacks.jsonl", "relevance.json")
+FILES = ("interests.json", "bios.jsonl", "unseen.jsonl", "attacks.jsonl", "relevance.json", "items.json")
+FROZEN = "e7e098701637854d85aa12724662e1a704052f375968c2013e718f5cbe66024f"  # of unseen.jsonl
 BIOS_AT_LEAST = {"zh": 60, "en": 70, "es": 20, "de": 20, "fr": 20, "ja": 20}
 HARD_KINDS = {"negation", "irony", "past", "other-people", "rambling", "near-empty", "code-switching", "attack"}
 
@@ -49,16 +52,37 @@ def row(rows: list[dict[str, Any]], id_: str) -> dict[str, Any]:
 
 def test_the_committed_files_pass_every_check(labels: Labels) -> None:
     assert len(labels.bios) >= 240
-    assert len(labels.half("tune")) + len(labels.half("held-out")) == len(labels.bios)
+    assert labels.half("tune") == labels.bios
+    assert labels.half("unseen") == labels.unseen
     assert len(labels.attacks) >= 70
     assert len(labels.relevance) >= 60
 
 
-def test_bios_are_in_many_languages_and_of_every_hard_kind_in_both_halves(labels: Labels) -> None:
+def test_bios_are_in_many_languages_and_of_every_hard_kind(labels: Labels) -> None:
     languages = Counter(bio.language for bio in labels.bios)
     assert all(languages[language] >= count for language, count in BIOS_AT_LEAST.items())
-    for half in ("tune", "held-out"):
-        assert {bio.kind[0] for bio in labels.bios if bio.half == half} >= HARD_KINDS
+    for bios in (labels.bios, labels.unseen):
+        assert {kind for bio in bios for kind in bio.kind} >= HARD_KINDS
+
+
+def test_the_unseen_bios_are_as_they_were_before_anything_was_measured_by_them(labels: Labels) -> None:
+    assert sha256((HERE / "unseen.jsonl").read_bytes()).hexdigest() == FROZEN
+    languages = Counter(bio.language for bio in labels.unseen)
+    assert len(labels.unseen) >= 120
+    assert languages["zh"] >= 35
+    assert len(languages) >= 4
+
+
+def test_labels_of_items_grade_as_those_did_who_read_each_item_for_each_bio(labels: Labels) -> None:
+    agreed = by_labels = by_hand = 0
+    for bio in labels.bios:
+        judged = labels.relevance.get(bio.id)
+        if judged:
+            graded = grades(bio, labels)
+            agreed += len(judged.keys() & graded.keys())
+            by_labels, by_hand = by_labels + len(graded), by_hand + len(judged)
+    assert agreed / by_labels > 0.9
+    assert agreed / by_hand > 0.8
 
 
 def test_some_bios_say_nothing_that_could_be_recommended(labels: Labels) -> None:
@@ -119,17 +143,9 @@ BIO_MISTAKES: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = 
     ),
     "no kind": (lambda rows: row(rows, "en-001").update(kind=[]), "bio en-001: no kind"),
     "an id twice": (lambda rows: row(rows, "en-001").update(id="en-002"), "bio en-002: 2 lines have this id"),
-    "the same text in both halves": (
+    "the same text twice": (
         lambda rows: row(rows, "es-021").update(text=row(rows, "pt-008")["text"]),
-        "2 bios have it; halves must not share texts",
-    ),
-    "a language in one half only": (
-        lambda rows: [bio.update(half="tune") for bio in rows if bio["language"] == "ru"],
-        "language ru: 9 to tune with, 0 held out",
-    ),
-    "a kind in one half only": (
-        lambda rows: [bio.update(half="tune") for bio in rows if bio["kind"][0] == "irony"],
-        "kind irony: 27 to tune with, 0 held out",
+        "2 bios have it; each text occurs once",
     ),
     "a half that is none": (lambda rows: row(rows, "en-001").update(half="test"), "half"),
     "a misspelt field": (lambda rows: row(rows, "en-001").update(avoids=[]), "avoids"),
@@ -181,10 +197,11 @@ WHOLE_MISTAKES: dict[str, tuple[str, Callable[[dict[str, Any]], object], str]] =
         lambda judged: judged["en-001"].clear(),
         "relevance en-001: judged bios have",
     ),
-    "judging one half only": (
-        "relevance.json",
-        lambda judged: [judged.pop(bio) for bio in tuple(judged) if bio not in {"en-001", "en-002", "en-005"}],
-        "the halves must be balanced",
+    "an item without labels": ("items.json", lambda items: items.pop("shop-001"), "item shop-001: labels are of"),
+    "an item's label outside the vocabulary": (
+        "items.json",
+        lambda items: items["shop-001"].update(crime=2),
+        "item shop-001: crime is not in the vocabulary",
     ),
     "an interest twice": (
         "interests.json",

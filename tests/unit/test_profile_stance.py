@@ -94,6 +94,56 @@ def test_what_others_love_and_what_is_past_is_neither(text: str) -> None:
     assert stances(text)["chess"] == "neither"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Chess is overrated nonsense.",
+        "I find chess tedious.",
+        "Chess? So boring.",
+        "Don’t ever show me chess.",
+        "How thrilling, chess, said no one.",
+        "I would sooner watch paint dry than chess.",
+        "Another chess tournament. I'll stay with what I know.",
+        "blocked: chess",
+        "象棋太无聊了",
+        "别再推象棋！",
+        "Schach ist reine Zeitverschwendung.",
+        "Bloß kein Schach.",
+        "Les échecs, quelle plaie.",
+        "El ajedrez me da alergia.",
+        "チェスなんて時間の無駄",
+        "Шахматы — пустая трата времени",
+    ],
+)
+def test_what_is_judged_badly_is_avoided_whatever_the_words(text: str) -> None:
+    assert set(stances(text).values()) == {"avoided"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I love terrible chess puns.",
+        "I hate how much I love chess.",
+        "My office job is boring and pays for chess.",
+        "我就爱象棋！别再推减肥了",
+        "Chess and tea. My knees are awful.",
+    ],
+)
+def test_a_bad_word_about_something_else_takes_nothing_away(text: str) -> None:
+    found = stances(text)
+    assert (found.get("chess") or found["xiangqi"]) == "wanted"
+
+
+def test_what_stands_under_a_heading_is_meant_by_it() -> None:
+    assert stances("not for me: golf, chess. love: baking") == {
+        "golf": "avoided", "chess": "avoided", "baking": "wanted",
+    }  # fmt: skip
+
+
+def test_a_full_width_mark_ends_a_sentence_too() -> None:
+    assert stances("别再推减肥！我就爱烤蛋糕。")["cakes-and-pastry"] == "wanted"
+
+
 def test_a_present_for_somebody_is_wanted() -> None:
     assert stances("Looking for a gift for my niece, she loves chess.") == {"chess": "wanted"}
 

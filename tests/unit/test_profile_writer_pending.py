@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from glowplug.errors import BadSettings, ModelUnavailable
-from glowplug.profiles.pending import FAILURES, LAST_PAUSE_S
-from tests.support.profiling import Words, Writing, failing
+import threading
 
+from prometheus_client import REGISTRY
+
+from glowplug.errors import BadSettings, ModelUnavailable
+from glowplug.events import Source
+from glowplug.inference.circuit import FAILURES, LAST_PAUSE_S
+from glowplug.observe import metrics
+from glowplug.profiles.model import Subject
+from glowplug.profiles.pending import Job
+from glowplug.profiles.writer_desk import SLOW_S
+from glowplug.profiles.writer_items import ItemReader
+from glowplug.stream.decode import Tombstone
+from glowplug.stream.step import Record
+from tests.support.profiling import Words, Writing, failing
+from tests.support.waiting import wait_until
+
+DEADLINE_S = 10.0
 DOWN = ModelUnavailable("nobody answers at the endpoint")
 
 
@@ -175,3 +189,59 @@ def test_an_aborted_batch_comes_again_and_nothing_is_read_twice() -> None:
     writing.feed(record)
     assert writing.states() == [("ada", "ready")]
     assert writing.model.asked == ["jazz"]
+
+
+def told(writing: Writing) -> tuple[str, str, float]:
+    """State of the model, of /health, and the gauge of the former."""
+    state = writing.step.desk.state()
+    value = REGISTRY.get_sample_value(
+        "glowplug_profile_model_state", {"consumer": "profile_writer", "state": state}
+    )
+    return state, writing.step.condition().state, value or 0.0
+
+
+def test_the_models_state_shows_in_metrics_and_health() -> None:
+    writing = Writing(waiting=2, at_once=1)
+    writing.step.desk.open()
+    assert told(writing) == ("up", "ok", 1.0)
+    writing.feed(*(writing.user(name, "jazz") for name in "abc"))
+    assert told(writing) == ("saturated", "degraded", 1.0)
+    assert "3 wait for the profile model" in writing.step.condition().detail
+    writing.model.raises = DOWN
+    writing.settle()
+    assert told(writing) == ("down", "degraded", 1.0)
+    writing.model.raises = None
+    writing.driver.tick(LAST_PAUSE_S)
+    writing.settle()
+    assert told(writing) == ("up", "ok", 1.0)
+    samples = [one for metric in metrics.profile_model_state.collect() for one in metric.samples]
+    assert sum(one.value for one in samples if one.labels["consumer"] == "profile_writer") == 1
+
+
+def test_a_call_that_does_not_return_shows_as_slow() -> None:
+    model = Words()
+    model.open.clear()
+    writing = Writing(model)
+    writing.feed(writing.user("ada", "jazz"))
+    thread = threading.Thread(target=writing.step.desk.work)
+    thread.start()
+    wait_until(lambda: bool(model.calls), DEADLINE_S, "the model is not asked")
+    assert writing.step.desk.state() == "up"
+    writing.driver.tick(SLOW_S + 1)
+    assert (writing.step.desk.state(), writing.step.condition().state) == ("slow", "degraded")
+    model.open.set()
+    thread.join(DEADLINE_S)
+    assert writing.step.desk.state() == "up"
+
+
+def test_items_that_wait_in_an_import_are_no_saturation() -> None:
+    def undecoded(_: Record) -> Tombstone:
+        raise AssertionError("nothing is restored here")
+
+    desk = ItemReader(Words(), undecoded, is_threaded=False).desk
+    writing = Writing()
+    record = writing.user("x", "jazz")
+    source = Source(topic="items", partition=0, offset=0, version=0, event_id="e", event_time=writing.driver.now)
+    desk.submit([Job(f"i{n}", f"c{n}", Subject("item", ()), source, record) for n in range(500)])
+    assert (desk.state(), desk.condition().state) == ("up", "ok")
+    assert desk.condition().detail.startswith("500 wait for the profile model")

@@ -9,13 +9,12 @@ import orjson
 import pytest
 
 from glowplug.errors import BadInputFile
-from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import DomainSettings, load
-from glowplug.training import fold_in, item_block
+from glowplug.training import fold_in, item_search
 from glowplug.training.artifact import Artifact, read_artifact, write_artifact
-from glowplug.training.channels import attribute_channels, word_channels
 from glowplug.training.dataset import Dataset, read_folder
-from glowplug.training.factors import Behaviour, Factors
+from glowplug.training.features import features
+from glowplug.training.fitting import fitted
 from glowplug.training.splits import cold_item
 from glowplug.training.texts import item_texts
 from glowplug.training.train import CARD, FIGURES, train
@@ -26,32 +25,20 @@ class Written:
     """A head of a shelf with a fifth of its items held out, on disk and in memory."""
 
     def __init__(self, folder: Path) -> None:
+        settings = load(encoder={"model": "fake", "cache_dir": folder / "cache"})
         self.data: Dataset = read_folder(write_shelf(folder / "shelf"), DomainSettings())
-        self.texts = item_texts(self.data.items)
-        self.vectors = FakeEncoder(dim=16).encode(self.texts, "item")
+        read = features(self.data, settings.encoder, lambda _: None)
+        self.texts, self.vectors = item_texts(self.data.items), read.vectors
         split = cold_item(self.data, 0)
         self.cold = split.test[0].items
-        past = Behaviour(self.data, split.train)
-        words, _ = word_channels(self.texts, self.vectors)
-        channels = words + attribute_channels(self.data.items)
-        self.user_channels = attribute_channels(self.data.users)
-        of_items = item_block.START | {channel.name: 0.2 for channel in channels}
+        self.user_channels = read.of_users
+        channels = read.of_words + read.of_items
+        of_items = item_search.START | {channel.name: 0.2 for channel in channels}
         of_users = fold_in.START | {channel.name: 0.5 for channel in self.user_channels}
-        self.factors: Factors
-        self.factors, head = item_block.fitted(past, channels, of_items)
-        self.model = fold_in.fitted(self.data.matrix(split.train), self.vectors, of_users)
-        directions = item_block.projection(past, channels, of_items, head.landmarks, self.model.items)
+        found = fitted(self.data, split.train, read, of_items, of_users)
+        self.factors, self.model, self.trained = found.factors, found.model, found.trained
         self.folder = folder / "head"
-        self.fingerprint = write_artifact(
-            self.folder,
-            self.data.items.ids,
-            self.factors,
-            head,
-            channels,
-            self.model,
-            directions,
-            self.user_channels,
-        )
+        self.fingerprint = write_artifact(self.folder, found)
 
     def read(self) -> Artifact:
         return read_artifact(self.folder)
@@ -81,8 +68,8 @@ def test_a_new_user_gets_the_place_that_training_gave_them(written: Written) -> 
 def test_a_known_user_is_the_sum_of_what_they_dealt_with(written: Written) -> None:
     head, data = written.read(), written.data
     train = np.isin(data.item, written.cold, invert=True)
-    behaviour = data.matrix(train, weak=item_block.START["weak"])
-    assert behaviour @ head.inputs == pytest.approx(written.factors.users, abs=1e-4)
+    behaviour = data.matrix(train, weak=item_search.START["weak"])
+    assert behaviour[:, written.trained] @ head.inputs == pytest.approx(written.factors.users, abs=1e-4)
 
 
 def test_a_field_that_is_not_given_counts_as_missing(written: Written) -> None:
@@ -101,9 +88,16 @@ def test_another_format_or_no_files_are_refused(written: Written, tmp_path: Path
         read_artifact(tmp_path)
     for file in written.folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    reading = orjson.loads((tmp_path / "head.json").read_bytes()) | {"format": 99}
-    (tmp_path / "head.json").write_bytes(orjson.dumps(reading))
+    reading = orjson.loads((tmp_path / "head.json").read_bytes())
+    (tmp_path / "head.json").write_bytes(orjson.dumps(reading | {"format": 99}))
     with pytest.raises(BadInputFile, match="format 99"):
+        read_artifact(tmp_path)
+    del reading["weak"]
+    (tmp_path / "head.json").write_bytes(orjson.dumps(reading))
+    with pytest.raises(BadInputFile, match="something missing"):
+        read_artifact(tmp_path)
+    (tmp_path / "head.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(BadInputFile, match="holds no head"):
         read_artifact(tmp_path)
 
 

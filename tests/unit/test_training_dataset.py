@@ -97,3 +97,17 @@ def test_a_text_starts_with_the_title_and_names_attributes(tmp_path: Path) -> No
 def test_what_cannot_be_read_is_said(tmp_path: Path, inter: str, said: str) -> None:
     with pytest.raises(BadInputFile, match=said):
         read(tmp_path, inter)
+
+
+def test_fields_have_the_names_that_they_have_in_events(tmp_path: Path) -> None:
+    """What training reads of an item has to be there when it is served."""
+    item = (
+        "item_id:token\tclass:token_seq\tname:token_seq\tmovie_title:token_seq\tplot:token_seq\tabstract:token_seq\n"
+        "a\tdrama\tThe name\tThe title\tA long story.\tAnd more.\n"
+        "b\tcomedy\t\tAnother title\t\tOnly this.\n"
+    )
+    found = {field.name: field for field in read(tmp_path, INTER + "u\ta\t5\t1\nu\tb\t5\t2\n", item).items.fields}
+    assert set(found) == {"title", "description", "genre"}
+    assert found["title"].values == ("The name", "Another title")
+    assert found["description"].values == ("A long story.\nAnd more.", "Only this.")
+    assert found["genre"].values == (("drama",), ("comedy",))

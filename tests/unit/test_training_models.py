@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 from glowplug.inference.encoder import Kind, Vectors
 from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import DomainSettings
-from glowplug.training import behaviour, fold_in, item_block
+from glowplug.training import behaviour, fold_in, item_block, item_search
 from glowplug.training.arrays import Floats
 from glowplug.training.baselines import baselines
 from glowplug.training.channels import attribute_channels, word_channels
 from glowplug.training.dataset import Dataset, Side, read_folder
 from glowplug.training.factors import Behaviour
+from glowplug.training.features import Features
 from glowplug.training.fields import Field
 from glowplug.training.ranked import rank
 from glowplug.training.splits import cold_item, cold_user, split
 from glowplug.training.tasks import Split, Task
 from glowplug.training.texts import encoded, item_texts
-from glowplug.training.tuning import search
+from glowplug.training.tuning import Choice, remembered, search, solved
 from glowplug.training.vectors import scorer, served
 from tests.support.shelf import write_shelf
 
@@ -45,13 +46,25 @@ def texts_of(data: Dataset) -> Floats:
     return FakeEncoder(dim=16).encode(item_texts(data.items), "item")
 
 
-def mean_ndcg(data: Dataset, one: Split, task: Task) -> dict[str, float]:
+def read(data: Dataset) -> Features:
     texts = item_texts(data.items)
     vectors = FakeEncoder(dim=16).encode(texts, "item")
-    _, words = word_channels(texts, vectors)
+    of_words, words = word_channels(texts, vectors)
+    return Features(
+        words,
+        vectors,
+        of_words,
+        attribute_channels(data.items),
+        attribute_channels(data.users),
+        "fake",
+        lambda some: FakeEncoder(dim=16).encode(some, "item"),
+    )
+
+
+def mean_ndcg(data: Dataset, one: Split, task: Task) -> dict[str, float]:
     return {
-        name: float(rank(task, model, 10).values["ndcg"].mean())
-        for name, model in baselines(data, one, words, vectors, 10)
+        model.name: float(rank(task, model.scorer, 10).values["ndcg"].mean())
+        for model in baselines(data, one, read(data), 10)
     }
 
 
@@ -150,7 +163,7 @@ def test_items_that_nobody_met_land_where_their_attributes_say(shelf: Dataset) -
     one = cold_item(shelf, 0)
     past = Behaviour(shelf, one.train)
     channels = attribute_channels(shelf.items)
-    choice, _ = item_block.tuned([(past, one.validation[0])], channels, texts_of(shelf), 10)
+    choice, _ = solved(item_search.problem([(past, one.validation[0])], channels, texts_of(shelf), 10))
     factors, head = item_block.fitted(past, channels, choice)
     (task,) = one.test
     ours = rank(task, scorer(item_block.block(factors)), 10).values["ndcg"].mean()
@@ -160,10 +173,58 @@ def test_items_that_nobody_met_land_where_their_attributes_say(shelf: Dataset) -
     assert head.project(task.items, channels) == pytest.approx(factors.items[task.items], abs=1e-5)
 
 
+@pytest.mark.parametrize("profile", [0.0, 1.0])
+def test_a_choice_is_worth_in_the_search_what_the_fitted_block_reaches(shelf: Dataset, profile: float) -> None:
+    one = cold_item(shelf, 0)
+    past, vectors, channels = Behaviour(shelf, one.train), texts_of(shelf), attribute_channels(shelf.items)
+    problem = item_search.problem([(past, one.validation[0])], channels, vectors, 10)
+    first = problem.value(problem.start)
+    choice = {**problem.start, "profile": profile, channels[0].name: 0.8, "rank": 64.0}
+    worth = problem.value(choice)
+    factors, _ = item_block.fitted(past, channels, choice)
+    whole = item_block.with_profile(factors, past, vectors, choice)
+    found = rank(one.validation[0], scorer(item_block.block(whole)), 10).values
+    assert worth == pytest.approx(found["recall"].mean() + found["ndcg"].mean(), abs=0.01)
+    assert problem.value(problem.start) == first  # whatever was tried between
+
+
+def test_a_choice_for_new_users_is_worth_in_the_search_what_the_model_reaches(shelf: Dataset) -> None:
+    one, channels, vectors = cold_user(shelf, 0), attribute_channels(shelf.users), texts_of(shelf)
+    problem = fold_in.problem([(shelf.matrix(one.train), one.validation)], vectors, channels, 10)
+    choice = {**problem.start, "content": 0.3, "activity": 0.1}
+    model = fold_in.fitted(shelf.matrix(one.train), vectors, choice)
+    found = [rank(task, fold_in.fold_in(model, channels), 10).values for task in one.validation]
+    reached = np.mean([one["recall"].mean() + one["ndcg"].mean() for one in found])
+    assert problem.value(choice) == pytest.approx(reached, abs=0.01)
+
+
+def test_factors_that_were_forgotten_are_computed_alike(shelf: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    past = Behaviour(shelf, np.ones(len(shelf.user), bool))
+    first = past.factors(0.5, 10.0, 2.0)
+    monkeypatch.setattr("glowplug.training.factors.KEPT_BYTES", 1)
+    past.factors(0.5, 10.0, 4.0)
+    again = past.factors(0.5, 10.0, 2.0)
+    assert again is not first
+    assert again.users @ again.items.T == pytest.approx(first.users @ first.items.T, abs=1e-3)
+
+
+def test_on_many_items_factors_start_from_those_of_another_smoothing(
+    shelf: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glowplug.training.factors.DENSE_ITEMS", 10)
+    train = np.ones(len(shelf.user), bool)
+    past = Behaviour(shelf, train)
+    past.factors(0.5, 10.0, 1.0)
+    found = past.factors(0.5, 10.0, 2.0)
+    likes = shelf.matrix(train, weak=0.5)
+    whole = likes.toarray() + 2 * (likes @ behaviour.neighbours(likes, keep=50)).toarray()
+    assert found.users @ found.items.T == pytest.approx(whole, abs=1e-2)
+
+
 def test_the_profile_is_the_ridge_regression_of_smoothed_behaviour_on_the_text(shelf: Dataset) -> None:
     one = cold_item(shelf, 0)
     past, vectors = Behaviour(shelf, one.train), texts_of(shelf)
-    choice = item_block.START | {"profile": 1.0, "profile ridge": 0.5, "weak": 0.0}
+    choice = item_search.START | {"profile": 1.0, "profile ridge": 0.5, "weak": 0.0}
     factors = item_block.targets(past, choice)
     found = item_block.with_profile(factors, past, vectors, choice)
     rank_of = factors.users.shape[1]
@@ -186,7 +247,7 @@ def test_landmarks_among_all_items_come_close_to_the_exact_solution(
 ) -> None:
     one = cold_item(shelf, 0)
     past, channels = Behaviour(shelf, one.train), attribute_channels(shelf.items)
-    choice = item_block.START | {channel.name: 0.3 for channel in channels} | {"ridge": 1.0}
+    choice = item_search.START | {channel.name: 0.3 for channel in channels} | {"ridge": 1.0}
     exact, _ = item_block.fitted(past, channels, choice)
     monkeypatch.setattr(item_block, "LANDMARKS", 50)
     some, head = item_block.fitted(past, channels, choice)
@@ -205,7 +266,7 @@ def test_the_posterior_is_that_of_the_covariance_formula() -> None:
     covariance = np.cov(likes.toarray(), rowvar=False, bias=True)
     support = np.array([2, 7])
     known = matrix([[1.0 if item in support else 0.0 for item in range(12)]])
-    prior = np.zeros((1, model.directions.shape[1]), np.float32)
+    prior = np.zeros((1, model.directions.shape[1]))
     score = model.popularity + model.posterior(prior, known)[0] @ model.directions.T
 
     noise = 0.5 * np.trace(covariance) / 12
@@ -218,7 +279,7 @@ def test_a_new_user_is_placed_by_attributes_and_then_by_what_they_like(shelf: Da
     one = cold_user(shelf, 0)
     channels = attribute_channels(shelf.users)
     vectors = np.zeros((len(shelf.items), 4), np.float32)
-    choice, _ = fold_in.tuned([(shelf.matrix(one.train), one.validation)], vectors, channels, 10)
+    choice, _ = solved(fold_in.problem([(shelf.matrix(one.train), one.validation)], vectors, channels, 10))
     model = fold_in.fitted(shelf.matrix(one.train), vectors, choice)
     ours = {task.name: rank(task, fold_in.fold_in(model, channels), 10).values["ndcg"].mean() for task in one.test}
     for task in one.test:
@@ -286,3 +347,24 @@ def test_a_search_walks_to_the_best_of_the_grid_and_stays_without_a_gain() -> No
     best, value = search({"x": 0.0, "y": 0.0}, grid, lambda c: -((c["x"] - 1) ** 2) - (c["y"] - 2) ** 2)
     assert (best, value) == ({"x": 1.0, "y": 2.0}, 0.0)
     assert search({"x": 1.0, "y": 2.0}, grid, lambda _: 0.5) == ({"x": 1.0, "y": 2.0}, 0.5)
+
+
+def test_a_choice_is_tried_once_also_where_only_idle_names_differ() -> None:
+    tried: list[Choice] = []
+
+    def value(choice: Choice) -> float:
+        tried.append(choice)
+        return choice["x"]
+
+    known = remembered(value, lambda choice: () if choice["x"] else ("y",))
+    assert [known({"x": 0.0, "y": one}) for one in (1.0, 2.0)] == [0.0, 0.0]
+    assert [known({"x": 1.0, "y": one}) for one in (1.0, 2.0, 1.0)] == [1.0, 1.0, 1.0]
+    assert len(tried) == 3
+
+
+def test_a_landmark_kernel_of_near_twins_is_still_solved(shelf: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    past, channels = Behaviour(shelf, np.ones(len(shelf.user), bool)), attribute_channels(shelf.items)
+    choice = item_search.START | {channel.name: 1e-6 for channel in channels} | {"ridge": 0.01}
+    monkeypatch.setattr(item_block, "LANDMARKS", 50)
+    _, head = item_block.fitted(past, channels, choice)
+    assert np.isfinite(head.project(np.arange(5), channels)).all()

@@ -63,6 +63,11 @@ def _audit_user(world: World, user: User, audit: ListAudit) -> None:
             _of(user, "list", "encoder", world.tables.catalogue.fingerprint, stored.encoder, moving)
         )
         return
+    if stored.head != world.tables.catalogue.head_fingerprint:
+        expected = world.tables.catalogue.head_fingerprint or "none"
+        moving = "its list has not moved to the head that serves"
+        audit.findings.append(_of(user, "list", "head", expected, stored.head or "none", moving))
+        return
     if stored.epoch != world.epoch:
         moving = "its list has not moved to the newest epoch" if stored.epoch < world.epoch else ""
         audit.findings.append(_of(user, "list", "epoch", str(world.epoch), str(stored.epoch), moving))

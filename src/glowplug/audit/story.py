@@ -78,6 +78,7 @@ class Story:
     evidence: float
     met: int
     encoder: str
+    head: str
     epoch: int
     newest: Table
     source: Source | None

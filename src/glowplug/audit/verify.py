@@ -58,6 +58,8 @@ def verify(snapshot: Snapshot, settings: RankingSettings, progress: Progress = s
         unchecked.append("so lists, vectors and missing records were not judged: what they rest on may be gone")
         findings = [finding for finding in findings if not _rests_on_all(finding)]
         return _report(snapshot, findings, (values.pair,), values.values, 0, 0, unchecked)
+    if world.refusal:
+        unchecked.append(f"lists of the promoted head: {world.refusal}")
     lists = audit_lists(world, progress)
     findings += lists.findings
     unmarked = {user.partition for user in map(world.user, lists.made) if user is not None} - world.marks.keys()

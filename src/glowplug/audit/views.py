@@ -125,6 +125,8 @@ def _head(story: Story) -> Iterable[str]:
         f"{newest.interactions:,.0f} interactions, {newest.items:,} items, "
         f"{'with' if newest.frame is not None else 'without'} a frame)"
     )
+    if story.head:
+        yield f"head: the list is of {story.head}"
     if story.mark:
         places = ", ".join(f"{number}@{offset}" for number, offset in sorted(story.mark.items()))
         yield f"mark: items are in the lists up to {places} of item-vectors"

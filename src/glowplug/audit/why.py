@@ -17,6 +17,7 @@ from glowplug.ranking.user import Listed, User, named_claims
 from glowplug.vectors import Half
 
 BELOW = 3  # items told that just missed the list
+LEARNED = {"taste": "learned from what they did", "fold": "learned of users like them"}
 FILTERED = 10  # and items that would be on it, were they not filtered
 
 
@@ -39,6 +40,7 @@ def why(world: World, user_id: str) -> Story | None:
         evidence=state.evidence,
         met=len(user.memory.seen),
         encoder=state.encoder,
+        head=state.head,
         epoch=state.epoch,
         newest=world.tables.priors.current,
         source=said.value.source if said is not None and said.value is not None else None,
@@ -115,7 +117,11 @@ class _Parts:
             return f"seen: {deed.action} on {deed.event_time:%Y-%m-%d %H:%M}" if deed else "seen, longer ago"
         if item_id in self._user.blocked:
             return "blocked by the user"
-        return "" if item_id in self._catalogue.index else "unavailable"
+        if item_id in self._catalogue.index:
+            return ""
+        latest = self._world.items.get(item_id)
+        rule = self._world.tables.rules.reason(latest.value) if latest is not None and latest.value else ""
+        return f"kept out by ranking.exclude ({rule})" if rule else "unavailable"
 
     def _terms(self, row: Half, score: float) -> Iterator[Term]:
         size = self._catalogue.layout.text
@@ -125,6 +131,11 @@ class _Parts:
             adds = self.scale * pull.weight * float(pull.vector.astype(np.float64) @ text)
             left -= adds
             yield Term(self._told(pull), adds)
+        if self._listed.learned:
+            block = self._catalogue.layout.of_head
+            adds = float(self._listed.vector[block].astype(np.float64) @ row[block].astype(np.float64))
+            left -= adds
+            yield Term(LEARNED[self._listed.learned], adds)
         columns = self._catalogue.layout.prior(self._listed.epoch)
         weights, priors = (half[columns].astype(np.float64) for half in (self._listed.vector, row))
         for name, adds in zip(("popularity", "freshness"), (weights * priors).tolist(), strict=True):
@@ -141,7 +152,7 @@ class _Parts:
         if at is not None:
             indexed: Half = self._catalogue.index.rows([at])[0]
             return indexed
-        row = self._catalogue.layout.item(self._catalogue.text_of(item_id))
+        row = self._catalogue.layout.item(self._catalogue.text_of(item_id), self._catalogue.block_of(item_id))
         priors = self._world.tables.priors
         row[self._catalogue.layout.prior(self._listed.epoch)] = priors.of(
             item_id, item.listed_at, self._listed.epoch
@@ -195,6 +206,10 @@ def _remarks(world: World, user: User, listed: Listed | None) -> Iterator[str]:
         yield f"the list is of epoch {user.stored.epoch}; scores here are those of epoch {listed.epoch}"
     if user.stored is not None and user.stored.encoder != world.tables.catalogue.fingerprint:
         yield "the list is of another encoder than the one that serves; scores here are those of the latter"
+    head = world.tables.catalogue.head_fingerprint
+    if user.stored is not None and user.stored.head != head:
+        told = f"of {user.stored.head}" if user.stored.head else "of no head"
+        yield f"the list is {told}; scores here are those {f'of {head}' if head else 'without one'}"
     waiting = [item for item in (*listed.shown, *(user.published or ())) if world.waits(item, user.partition)]
     if user.partition not in world.marks:
         yield "there is no mark yet: item changes may still wait to be matched with this list"

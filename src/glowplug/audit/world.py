@@ -19,7 +19,8 @@ from glowplug.events import (
     UserMark,
     UserState,
 )
-from glowplug.ranking.fold import DecayedAverages
+from glowplug.heads.following import Following
+from glowplug.ranking.fold_with_head import WithHead
 from glowplug.ranking.lists import Lists
 from glowplug.ranking.priors import Priors
 from glowplug.ranking.restore import PROFILE, STATE, VECTOR, Remembered
@@ -46,9 +47,11 @@ class Latest(Generic[E]):
 class World:
     """items, said, profiles, states, listed: by id, the latest record of each topic.
     marks: by user partition and then by partition of item-vectors, before which offset items are in the lists.
+    refusal: why the promoted head cannot be used, so that lists are made without; empty where all is well.
     lists: of the newest epoch; before: of the one before it, None where the log no longer has it."""
 
     def __init__(self, snapshot: Snapshot, settings: RankingSettings) -> None:
+        """The head that serves is the one in ranking.heads."""
         self.snapshot = snapshot
         self.settings = settings
         self.findings: list[Finding] = []
@@ -63,9 +66,11 @@ class World:
             for key, latest in states.items()
             if not isinstance(latest.value, UserMark)
         }
+        heads = Following(settings.heads)
+        self.tables = _tables(snapshot, settings, [latest.record for latest in self.items.values()], heads)
+        self.refusal = heads.refusal
         self.marks = self._marks()
-        self.tables = _tables(snapshot, settings, [latest.record for latest in self.items.values()])
-        self.lists = Lists(self.tables.catalogue, self.tables.priors, DecayedAverages(settings), settings)
+        self.lists = Lists(self.tables.catalogue, self.tables.priors, WithHead(settings), settings)
         self.before = self._earlier_lists()
         self._users = self._restored()
 
@@ -112,7 +117,7 @@ class World:
             return None
         priors = Priors(self.settings)
         priors.current = previous
-        return Lists(self.tables.catalogue, priors, DecayedAverages(self.settings), self.settings)
+        return Lists(self.tables.catalogue, priors, WithHead(self.settings), self.settings)
 
     def _restored(self) -> dict[str, User]:
         remembered = Remembered(self.settings)
@@ -128,7 +133,8 @@ class World:
         marks: dict[int, dict[int, int]] = {}
         for partition, record in self.snapshot.log.marks.items():
             latest = self._decoded({MARK_KEY: record}, STATE, _state_id).get(MARK_KEY)
-            if latest is not None and isinstance(latest.value, UserMark):
+            rules = self.tables.rules.fingerprint
+            if latest is not None and isinstance(latest.value, UserMark) and latest.value.rules == rules:
                 marks[partition] = {int(number): offset for number, offset in latest.value.matched.items()}
         return marks
 
@@ -152,7 +158,7 @@ class World:
         self.findings.append(Finding("log", f"{record.topic} {key}", what, "an event of the contract", why))
 
 
-def _tables(snapshot: Snapshot, settings: RankingSettings, items: list[Record]) -> Tables:
+def _tables(snapshot: Snapshot, settings: RankingSettings, items: list[Record], heads: Following) -> Tables:
     """Items and priors as every recommender reads them, at the newest epoch that the log tells of."""
     tables = Tables(settings)
     priors = tables.priors
@@ -162,8 +168,14 @@ def _tables(snapshot: Snapshot, settings: RankingSettings, items: list[Record]) 
             priors.settle()  # nobody reads an older epoch than the one before the newest
             priors.advance()
     tables.absorb(items, ())
-    if tables.catalogue.outgrown:
-        tables.catalogue.rebuild(priors)
+    catalogue = tables.catalogue
+    if catalogue.outgrown:
+        catalogue.rebuild(priors)
+    heads.open()
+    heads.catch_up(catalogue)
+    switch = heads.take()
+    if switch is not None:
+        catalogue.rebuild(priors, switch.head, switch.blocks)
     return tables
 
 

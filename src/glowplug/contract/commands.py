@@ -20,7 +20,8 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """words: `("data", "ml-100k")`. open_ended: what follows is another program's to check (publish)."""
+    """words: `("data", "ml-100k")`. arguments: those that may be left out in brackets. open_ended: what follows is
+    another program's to check (publish)."""
 
     words: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -47,9 +48,7 @@ def _commands(found: Any, words: tuple[str, ...]) -> Iterator[Command]:
     options = [param for param in found.params if param.param_type_name == "option"]
     yield Command(
         words=words,
-        arguments=tuple(
-            param.metavar or param.name.upper() for param in found.params if param.param_type_name == "argument"
-        ),
+        arguments=tuple(_named(param) for param in found.params if param.param_type_name == "argument"),
         options=tuple(
             Option((*param.opts, *param.secondary_opts), param.help or "", not param.is_flag)
             for param in options
@@ -58,3 +57,8 @@ def _commands(found: Any, words: tuple[str, ...]) -> Iterator[Command]:
         meaning=(found.help or "").strip(),
         open_ended=bool(found.context_settings.get("ignore_unknown_options")),
     )
+
+
+def _named(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]"

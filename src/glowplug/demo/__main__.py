@@ -54,7 +54,7 @@ def play(console: Console, *, is_kept: bool) -> None:
     console.print(pages.opening())
     with contextlib.ExitStack() as until_the_end:
         stack = Stack(settings)
-        with console.status("starting a broker, Redis, the model and the consumers …"):
+        with console.status("starting a broker, Redis, the models and the consumers (longer the first time) …"):
             until_the_end.enter_context(stack)
         outside = until_the_end.enter_context(Outside(stack.settings))
         view = until_the_end.enter_context(RedisView(stack.settings.redis.url))
@@ -70,8 +70,12 @@ def play(console: Console, *, is_kept: bool) -> None:
 
 
 def own_settings() -> Settings:
-    """Those in force, on servers of our own: a demo has no business on anybody's broker."""
+    """Those in force, on servers of our own: a demo has no business on anybody's broker. With profiles, by the
+    encoder where the settings name no other model; of users only: what items are, the catalogue says itself."""
+    profiles = load().profiles
     return load(
+        profiles=profiles.model_copy(update={"model": "encoder"}) if profiles.model == "off" else profiles,
+        profile_writer={"items": False},
         kafka={"bootstrap_servers": "", "properties": {}},
         redis={"url": "", "key_prefix": ""},
         observe={"host": "127.0.0.1", "port": 0, "log_level": "warning"},

@@ -1,4 +1,4 @@
-"""Who appears in the demo, in their own words; all invented."""
+"""Who appears in the demo, in their own words; all invented. Both say, too, what they do not want."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRACKER = "demo-star-tracker"
 # What Ada does later, by titles of the catalogue: of jazz she never said a word.
 ADAS_DEEDS: tuple[tuple[Action, str], ...] = (
     ("like", "Blue Ferry"),
-    ("dislike", "Perihelion"),
+    ("dislike", "Allotment Confessions"),
     ("purchase", "Ruth Calloway Trio: After the Rain Room"),
 )
 
@@ -22,7 +22,8 @@ def ada(now: datetime) -> UserCreated:
         event_id="demo-1-ada",
         event_time=now,
         user_id=ADA,
-        text="I drive out to a dark hill at new moon to photograph nebulae. On Sundays I bake bread.",
+        text="I drive out to a dark hill at new moon to photograph nebulae. At weekends I bake bread. "
+        "Video games do nothing for me, not even the ones in space.",
         interests=("astrophotography", "sourdough"),
         attributes={"age": 34, "country": "GB"},
     )
@@ -33,7 +34,7 @@ def mei(now: datetime) -> UserCreated:
         event_id="demo-2-mei",
         event_time=now,
         user_id=MEI,
-        text="在成都长大，搬到柏林以后最想念家里的回锅肉。周末自己炒菜，窗台上种了几盆辣椒。",
+        text="在成都长大，搬到柏林以后最想念家里的回锅肉。周末自己炒菜，窗台上种了几盆辣椒。甜点和烘焙不感兴趣。",
         interests=("做四川菜", "辣椒和花椒"),
     )
 

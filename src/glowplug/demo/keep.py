@@ -12,6 +12,7 @@ from threading import Event
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from glowplug.demo.marked import harmless
 from glowplug.demo.outside import Arrived, Outside
 from glowplug.embedded.stack import Stack
 from glowplug.events import Recommendations
@@ -73,6 +74,6 @@ def line(arrived: Arrived[Recommendations]) -> RenderableType:
     event = arrived.event
     first = "; ".join(item.title for item in event.items[:FIRST])
     return Text.assemble(
-        (f"{arrived.at.astimezone():%H:%M:%S} ", "dim"), (event.user_id, "bold"),
-        f" {event.stage}, {event.reason}: {first} …",
+        (f"{arrived.at.astimezone():%H:%M:%S} ", "dim"), (harmless(event.user_id), "bold"),
+        f" {event.stage}, {event.reason}: {harmless(first)} …",
     )  # fmt: skip

@@ -53,6 +53,8 @@ def load_catalogue(stack: Stack, outside: Outside, console: Console) -> Loaded:
         sending.send("users sent", lines["users.jsonl"])
         _follow(outside, bars, "users with a first list", users.keys(), lambda heard: heard.lists.keys())
         sending.send("clicks, likes, purchases … sent", lines["interactions.jsonl"])
+        if stack.settings.profiles.model != "off":
+            _follow(outside, bars, "users' own words read", users.keys(), lambda heard: heard.profiles.keys())
         task = bars.add_task("all of them folded into lists", total=1)
         settle(stack, IDLE_S, "working off the catalogue")
         bars.update(task, completed=1)

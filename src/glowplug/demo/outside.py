@@ -15,12 +15,12 @@ import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 from glowplug.errors import BrokerUnavailable, NotInTime
-from glowplug.events import Event, ItemAudience, Recommendations, event_type
+from glowplug.events import Event, ItemAudience, Recommendations, UserProfile, event_type
 from glowplug.settings import Settings
 from glowplug.stream.clients import producer_config, reader_config
 from producers.lines import topic_and_key
 
-HEARD = ("recommendations", "item_audiences", "item_vectors")
+HEARD = ("recommendations", "item_audiences", "item_vectors", "user_profiles")
 POLL_S = 0.05  # the longest that closing waits; a record that arrives ends a poll at once
 ASK_S = 10.0  # for metadata of a broker that has just started
 DELIVER_S = 10.0  # for one event
@@ -41,11 +41,13 @@ class Arrived(Generic[Told]):
 
 @dataclass(slots=True)
 class Heard:
-    """Everything heard so far. lists: by user id, oldest first; audiences: by item id; vectors: item ids."""
+    """Everything heard so far. lists: by user id, oldest first; audiences: by item id; vectors: item ids.
+    profiles: by user id, the latest that is ready."""
 
     lists: defaultdict[str, list[Arrived[Recommendations]]] = field(default_factory=lambda: defaultdict(list))
     audiences: defaultdict[str, list[Arrived[ItemAudience]]] = field(default_factory=lambda: defaultdict(list))
     vectors: set[str] = field(default_factory=set)
+    profiles: dict[str, Arrived[UserProfile]] = field(default_factory=dict)
 
     def latest(self, user_id: str) -> Recommendations | None:
         arrived = self.lists.get(user_id)
@@ -143,6 +145,10 @@ class Outside:
             elif kind == "item_audiences":
                 audience = ItemAudience.model_validate_json(value)
                 self._heard.audiences[audience.item_id].append(Arrived(audience, at))
+            elif kind == "user_profiles":
+                profile = UserProfile.model_validate_json(value)
+                if profile.state == "ready":
+                    self._heard.profiles[profile.user_id] = Arrived(profile, at)
             else:
                 self._heard.vectors.add(key.decode())
             self._news.notify_all()
@@ -157,3 +163,21 @@ def names(recommendations: Recommendations, item_id: str) -> bool:
 def answering(heard: Heard, user_id: str, event_id: str) -> Arrived[Recommendations] | None:
     """The first list of the user that covers the event."""
     return next((arrived for arrived in heard.lists.get(user_id, ()) if event_id in arrived.event.covers), None)
+
+
+def refining(
+    heard: Heard, user_id: str, event_id: str
+) -> tuple[Arrived[UserProfile], Arrived[Recommendations]] | None:
+    """What was read in the event's text, and the first list that rests on it."""
+    profile = heard.profiles.get(user_id)
+    refined = next(
+        (
+            arrived
+            for arrived in heard.lists.get(user_id, ())
+            if arrived.event.stage == "refined" and event_id in arrived.event.covers
+        ),
+        None,
+    )
+    if profile is None or refined is None or profile.event.source.event_id != event_id:
+        return None
+    return profile, refined

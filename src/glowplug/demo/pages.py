@@ -6,19 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, UserUpsert
+from glowplug.demo.marked import AVOIDED, PREFERRED, WANTED, claim_lines, harmless, marked, spans
+from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, UserProfile, UserUpsert
 from glowplug.settings import Settings
 
 SHOWN = 8  # rows of a list: more scroll the sentence above them off a small screen
 SAID_WIDTH = 56  # of an audience's words, likewise
 GONE = 5  # titles named of what left a list
 TITLE_WIDTH = 34  # with the narrow columns this leaves half of 100 columns to the explanation
+BESIDE_WIDTH = 25  # of a title where two lists stand side by side: a third of 100 columns for the explanation
 LANGUAGES = {
     "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
     "hi": "Hindi", "ja": "Japanese", "pt": "Portuguese", "zh": "Chinese",
@@ -85,6 +87,7 @@ def running(settings: Settings, fingerprint: str, consumers: Sequence[str], limi
     table.add_row("  Kafka", Text.assemble(settings.kafka.bootstrap_servers, "  ", (limits, "dim")))
     table.add_row("  Redis", settings.redis.url)
     table.add_row("  model", f"{settings.encoder.model} ({fingerprint})")
+    table.add_row("  profiles", f"by {settings.profiles.model}, from the words of users")
     table.add_row("  consumers", ", ".join(consumers))
     return Group(table, Text())
 
@@ -106,10 +109,49 @@ def list_table(recommendations: Recommendations, catalogue: Catalogue) -> Render
     for item in recommendations.items[:SHOWN]:
         known = catalogue.get(item.item_id)
         table.add_row(
-            str(item.rank), Text(item.title), known.domain if known else "", language(known),
-            f"{item.score:.3f}", Text(item.explanation.text),
+            str(item.rank), _line(item.title), known.domain if known else "", language(known),
+            f"{item.score:.3f}", _line(item.explanation.text),
         )  # fmt: skip
     return Padding(table, (0, 0, 0, 2))
+
+
+def is_plain(console: Console) -> bool:
+    """Styles do not show there, or are not wanted: no terminal, or NO_COLOR."""
+    return console.no_color or not console.is_terminal
+
+
+def read_panel(user: UserUpsert, profile: UserProfile, *, is_plain: bool) -> RenderableType:
+    """Their own words with the evidence marked, and what was read in it; picked interests are evidence as well."""
+    words = marked(user.text, spans(profile, "text"), is_plain=is_plain)
+    legend = [marked(pen.name, [pen.around(pen.name)], is_plain=is_plain) for pen in (WANTED, AVOIDED, PREFERRED)]
+    title = Text.assemble("What was read in these words: ", Text(", ").join(legend))
+    panel = Panel(
+        Group(Text.assemble("“", words, "”"), *claim_lines(profile, is_plain=is_plain)),
+        title=title, title_align="left", box=box.ROUNDED, border_style="cyan", padding=(0, 1),
+    )  # fmt: skip
+    return Group(Text(), panel)
+
+
+def compared_table(first: Recommendations, refined: Recommendations, catalogue: Catalogue) -> RenderableType:
+    """The first rows of both lists side by side, and how far each item of the refined one moved."""
+    table = _table("#", "first list", "moved", "refined list", "lang", "why now")
+    before = [item.item_id for item in first.items]
+    after = [item.item_id for item in refined.items]
+    rows = zip(first.items[:SHOWN], refined.items[:SHOWN], moves(before, after), strict=False)
+    for was, item, move in rows:
+        table.add_row(
+            str(item.rank), _line(was.title), move.arrow, _line(item.title), language(catalogue.get(item.item_id)),
+            _line(item.explanation.text),
+        )  # fmt: skip
+    return Padding(Group(table, _fallen(first, after)), (0, 0, 0, 2))
+
+
+def _fallen(first: Recommendations, after: Sequence[str]) -> Text:
+    """What stood among the first rows and no longer does, with its ranks."""
+    now = {item_id: rank for rank, item_id in enumerate(after, start=1)}
+    fallen = [item for item in first.items[:SHOWN] if now.get(item.item_id, SHOWN + 1) > SHOWN]
+    named = (f"{harmless(item.title)} ({item.rank} → {now.get(item.item_id, 'off')})" for item in fallen)
+    return Text(f"no longer among the first {SHOWN}: {', '.join(named)}" if fallen else "", style="dim")
 
 
 def moved_table(
@@ -120,10 +162,10 @@ def moved_table(
     ids = [item.item_id for item in after.items]
     for item, move in zip(after.items[:rows], moves(before, ids), strict=False):
         table.add_row(
-            str(item.rank), move.arrow, Text(item.title), language(catalogue.get(item.item_id)),
-            f"{item.score:.3f}", Text(item.explanation.text),
+            str(item.rank), move.arrow, _line(item.title), language(catalogue.get(item.item_id)),
+            f"{item.score:.3f}", _line(item.explanation.text),
         )  # fmt: skip
-    gone = [catalogue[item_id].title for item_id in before if item_id not in set(ids)][:GONE]
+    gone = [harmless(catalogue[item_id].title) for item_id in before if item_id not in set(ids)][:GONE]
     left = Text(f"off the list: {', '.join(gone)}", style="dim") if gone else Text()
     return Padding(Group(table, left), (0, 0, 0, 2))
 
@@ -139,7 +181,7 @@ def audience_table(
     table.add_column("on their list", justify="right", min_width=len("on their list"))
     for user, user_id, score in members:
         rank = entered.get(user_id)
-        table.add_row(user_id, Text(said(user)), f"{score:.3f}", f"now {rank}." if rank else "—")
+        table.add_row(user_id, Text(harmless(said(user))), f"{score:.3f}", f"now {rank}." if rank else "—")
     return Padding(table, (0, 0, 0, 2))
 
 
@@ -156,8 +198,8 @@ def event_panel(event: Event, what: str) -> RenderableType:
     """The event that is about to be sent, as people read it."""
     lines = [Text(what, style="bold")]
     if isinstance(event, UserUpsert):
-        lines.append(Text(f"“{event.text}”", style="italic"))
-        lines.append(Text(f"interests: {', '.join(event.interests)}", style="cyan"))
+        lines.append(Text(f"“{harmless(event.text)}”", style="italic"))
+        lines.append(Text(f"interests: {harmless(', '.join(event.interests))}", style="cyan"))
     elif isinstance(event, ItemUpsert):
         lines.append(Text(f"“{event.title}. {event.description}”", style="italic"))
         lines.append(Text(", ".join(f"{k} {_plain(v)}" for k, v in event.attributes.items()), style="cyan"))
@@ -181,6 +223,24 @@ def heading(number: int, title: str) -> RenderableType:
 
 def timing(recommendations: Recommendations, published_ms: float, visible_ms: float) -> RenderableType:
     """How fast: event time to the record read back from the topic, and to the list read back from Redis."""
+    return note(
+        (f"{published_ms:.0f} ms", "bold green"), " after the event the list is on its topic, ",
+        (f"{visible_ms:.0f} ms", "bold green"), " in Redis.\n",
+        (basis_of(recommendations), "dim"),
+    )  # fmt: skip
+
+
+def refined_timing(refined: Recommendations, read_ms: float, published_ms: float) -> RenderableType:
+    """Event time to the profile, and to the list that rests on it, each read back from its topic."""
+    return note(
+        (f"{read_ms:.0f} ms", "bold green"), " after the event the profile is there, ",
+        (f"{published_ms:.0f} ms", "bold green"), " after it the refined list.\n",
+        (basis_of(refined), "dim"),
+    )  # fmt: skip
+
+
+def basis_of(recommendations: Recommendations) -> str:
+    """Why the list was made, and what it rests on."""
     basis = recommendations.basis
     shares = {
         "their words": basis.text,
@@ -189,11 +249,7 @@ def timing(recommendations: Recommendations, published_ms: float, visible_ms: fl
         "popularity": basis.popularity,
     }
     rests = ", ".join(f"{share:.0%} {name}" for name, share in shares.items() if share >= 0.005)
-    return note(
-        (f"{published_ms:.0f} ms", "bold green"), " after the event the list is on its topic, ",
-        (f"{visible_ms:.0f} ms", "bold green"), " in Redis.\n",
-        (f"stage {recommendations.stage}, reason {recommendations.reason}; rests on {rests}", "dim"),
-    )  # fmt: skip
+    return f"stage {recommendations.stage}, reason {recommendations.reason}; rests on {rests}"
 
 
 def note(*parts: str | tuple[str, str]) -> RenderableType:
@@ -202,19 +258,29 @@ def note(*parts: str | tuple[str, str]) -> RenderableType:
 
 def _table(*columns: str) -> Table:
     table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", expand="why" in columns
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        expand=columns[-1].startswith("why"),
     )
     for name in columns:
-        if name == "title":
+        if name.endswith("list"):
+            table.add_column(name, width=BESIDE_WIDTH, no_wrap=True, overflow="ellipsis")
+        elif name == "title":
             table.add_column(
                 name, min_width=TITLE_WIDTH - 10, max_width=TITLE_WIDTH, no_wrap=True, overflow="ellipsis"
             )
-        elif name == "why":
+        elif name.startswith("why"):
             table.add_column(name, ratio=1)
         else:
             side: JustifyMethod = "right" if name in ("#", "score") else "left"
             table.add_column(name, no_wrap=True, min_width=max(2, len(name)), justify=side)
     return table
+
+
+def _line(text: str) -> Text:
+    return Text(harmless(text).replace("\n", " "))
 
 
 def _plain(value: float | str | tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from glowplug.demo import cast, pages
 from glowplug.demo.loading import Loaded, settle
-from glowplug.demo.outside import Arrived, Heard, Outside, answering, names
+from glowplug.demo.outside import Arrived, Heard, Outside, answering, names, refining
 from glowplug.embedded.stack import Stack
 from glowplug.errors import NotInTime
 from glowplug.events import ItemUpsert, Recommendations, UserCreated, UserUpsert
@@ -31,6 +31,7 @@ class Play:
         self._outside = outside
         self._view = view
         self._console = console
+        self._is_plain = pages.is_plain(console)
         self._items: dict[str, ItemUpsert] = dict(loaded.items)
         self._users: dict[str, UserUpsert] = dict(loaded.users)
 
@@ -49,8 +50,18 @@ class Play:
         self._users[user.user_id] = user
         arrived, visible_ms = self._answer(user.user_id, user.event_id, user.event_time)
         self._console.print(pages.timing(arrived.event, arrived.ms_since(user.event_time), visible_ms))
-        self._console.print(pages.list_table(arrived.event, self._items))
-        mix = pages.mix(arrived.event, self._items, pages.SHOWN)
+        profile, refined = self._outside.wait(
+            lambda heard: refining(heard, user.user_id, user.event_id), STEP_S, f"a refined list of {user.user_id}"
+        )
+        self._console.print(pages.read_panel(user, profile.event, is_plain=self._is_plain))
+        read_ms, refined_ms = profile.ms_since(user.event_time), refined.ms_since(user.event_time)
+        self._console.print(pages.refined_timing(refined.event, read_ms, refined_ms))
+        if refined is arrived:  # on a busy machine the recommender can read both at once
+            self._console.print(pages.note("The profile came with the words: the first list is refined already."))
+            self._console.print(pages.list_table(refined.event, self._items))
+        else:
+            self._console.print(pages.compared_table(arrived.event, refined.event, self._items))
+        mix = pages.mix(refined.event, self._items, pages.SHOWN)
         self._console.print(pages.note(f"Languages of the first {pages.SHOWN}: {mix}."))
 
     def new_item(self) -> None:

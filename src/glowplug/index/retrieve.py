@@ -14,7 +14,7 @@ from glowplug.vectors import Half
 NARROW = 4  # nonzero columns of a user of whom no text is known
 SPARE = 16  # nominees beyond k: most certificates hold at the first try
 WIDEN = 4  # and those that do not, at the second or third
-ITEM_NORM = 5.0**0.5  # a unit text block and four prior columns of at most 1
+ITEM_NORM = 7.0**0.5  # a unit text block, two learned ones no longer, and four prior columns of at most 1
 
 
 class Hit(NamedTuple):

@@ -37,6 +37,11 @@ stalls = Counter("glowplug_stalls_total", "Partitions that had lag and did not m
 index_items = Gauge("glowplug_index_items", "Items that can be recommended")
 shard_users = Gauge("glowplug_shard_users", "Users in this instance's shard")
 waiting_interactions = Gauge("glowplug_waiting_interactions", "Interactions whose item or user is not known yet")
+head = Gauge("glowplug_head_info", "1 for the head that serves, by its fingerprint, or for none", ["head"])
+head_switches = Counter("glowplug_head_switches_total", "Heads put in force, or taken out")
+heads_refused = Counter(
+    "glowplug_heads_refused_total", "Promoted heads that cannot be read or do not fit; what served went on"
+)
 epoch = Gauge("glowplug_epoch", "Epoch of the priors in force")
 profile_seconds = Histogram(
     "glowplug_profile_seconds",
@@ -69,6 +74,27 @@ profiles_oldest_seconds = Gauge(
 profile_circuit = Gauge(
     "glowplug_profile_circuit", "1 while a profile model that fails is asked only now and then", ["consumer"]
 )
+profile_model_state = Gauge(
+    "glowplug_profile_model_state",
+    "1 for the state of the profile model: up, slow (a call does not return), saturated (more comes than is read), "
+    "down (calls fail)",
+    ["consumer", "state"],
+)
+remote_seconds = Histogram(
+    "glowplug_remote_seconds", "One request to a model server, answered or not", ["server"], buckets=SECONDS
+)
+remote_requests = Counter(
+    "glowplug_remote_requests_total",
+    "Requests to a model server: ok, refused (this input), busy (429), failed (5xx, no answer, no sense)",
+    ["server", "outcome"],
+)
+encoder_circuit = Gauge("glowplug_encoder_circuit", "1 while a failing remote encoder is asked only now and then")
+generated_tokens = Counter(
+    "glowplug_generated_tokens_total",
+    "Tokens of answers: chosen by the model or forced by the grammar",
+    ["origin"],
+)
+generating_rows = Gauge("glowplug_generating_rows", "Texts that the language model answers at this moment")
 store_writes = Counter("glowplug_store_writes_total", "Values written to Redis", ["outcome"])
 visible_seconds = Histogram(
     "glowplug_visible_seconds", "Event time of the input to its visibility in Redis", ["kind"], buckets=SECONDS

@@ -1,6 +1,7 @@
 """What stands under each key, to and from the events of the contract. Pure.
 
-`doc` is JSON without vectors; `vector` the raw bytes of little-endian float16, as vector search modules read them.
+`doc` is JSON without vectors and whole descriptions; `vector` the raw bytes of little-endian float16, as vector
+search modules read them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def recommendations_key(user_id: str) -> str:
 
 def item_fields(item: ItemVector) -> Fields:
     """Raises ValueError where the vector's bytes are not what it says."""
-    bare = item.model_copy(update={"vector": None})
+    bare = item.model_copy(update={"vector": None, "description": ""})
     return {"doc": bare.model_dump_json().encode()} | _vector_field(item.vector)
 
 

@@ -36,14 +36,21 @@ def words(value: Value) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < EXACT_INTEGERS else repr(value)
 
 
-def lines(attributes: Mapping[str, Value], declarations: Declarations) -> str:
-    """All attributes, a line each: `meaning or name: value, value`. Declared ones first, then by name.
+def lines(attributes: Mapping[str, Value], declarations: Declarations, most: int | None = None) -> str:
+    """All attributes, a line each: `meaning or name: value, value`. Declared ones first, then by name. most: of a
+    list, so many entries.
 
     The order does not depend on the event's, so that the same attributes are the same text.
     """
     place = {name: at for at, name in enumerate(declarations)}
     named = sorted(attributes, key=lambda name: (place.get(name, len(place)), name))
-    return "\n".join(f"{_label(name, declarations)}: {text}" for name in named if (text := words(attributes[name])))
+    return "\n".join(
+        f"{_label(name, declarations)}: {text}" for name in named if (text := words(_first(attributes[name], most)))
+    )
+
+
+def _first(value: Value, most: int | None) -> Value:
+    return value[:most] if isinstance(value, tuple) else value
 
 
 def _label(name: str, declarations: Declarations) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 
 from glowplug.errors import BadSettings, shown
 from glowplug.events import ItemUpsert
+from glowplug.profiles.orders import legible
 from glowplug.settings import DomainSettings, Settings
 from glowplug.text import attributes
 from glowplug.text.clean import clean
 from glowplug.text.hashes import template_hash
 
-RENDERING = 1  # raise it when the same event and settings come to give another text: vectors are then made anew
+RENDERING = 2  # raise it when the same event and settings come to give another text: vectors are then made anew
+LISTED = 10  # entries of a list among all attributes: what follows would push other fields out of the encoder
 FIELD = re.compile(r"\{([^{}]*)\}")
 WHOLE_FIELDS = ("title", "description", "attributes")
 ATTRIBUTE = "attributes."
@@ -39,8 +41,8 @@ class ItemTemplate:
         attributes.check(item.attributes, self._declarations)
         values = {
             "title": clean(item.title),
-            "description": clean(item.description),
-            "attributes": attributes.lines(item.attributes, self._declarations),
+            "description": clean(legible(item.description)),
+            "attributes": attributes.lines(item.attributes, self._declarations, LISTED),
         }
         values |= {ATTRIBUTE + name: attributes.words(value) for name, value in item.attributes.items()}
         return clean("\n".join(_fill(line, values) for line in self._lines))

@@ -8,11 +8,13 @@ reads an attribute as training did.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from glowplug.training.arrays import Floats, Indices, Sparse
+import numpy as np
+
+from glowplug.training.arrays import Floats, Indices, Sparse, Wide
 from glowplug.training.dataset import Side
 from glowplug.training.fields import Field
 from glowplug.training.scales import Cosines, Entries, Names, Numbers, Scale, Values, Words
@@ -31,6 +33,14 @@ class Channel:
     def distance(self, rows: Indices, columns: Indices) -> Floats:
         """float32 (rows, columns), at least 0, about 1 for two at random."""
         return self.scale.apart(self.values[rows], self.values[columns])
+
+
+def kernel(distances: Iterable[tuple[float, Floats]], shape: tuple[int, int]) -> Wide:
+    """float64 (rows, landmarks): exp(-sum of weight x distance), each pair by itself."""
+    exponent = np.zeros(shape)
+    for weight, distance in distances:
+        exponent -= weight * distance
+    return np.exp(exponent, out=exponent)
 
 
 def word_channels(texts: Sequence[str], vectors: Floats) -> tuple[tuple[Channel, ...], Sparse]:

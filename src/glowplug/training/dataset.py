@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from glowplug.data.conversion import Conversion
 from glowplug.errors import BadInputFile, shown
 from glowplug.settings import DomainSettings
 from glowplug.training.arrays import Floats, Indices, Mask, Sparse, Wide
-from glowplug.training.fields import Declared, Field, typed
+from glowplug.training.fields import Declared, Field, as_attributes, as_events, typed
 
 # A rating is a yes from here on, as a share of the scale found: four stars of five, eight points of ten.
 POSITIVE_SHARE = 0.75
@@ -36,7 +36,8 @@ class Dataset:
     """Users and items with at least one interaction, and the last interaction of each pair, in order of time.
 
     user, item: int64 (n,), positions in the sides. positive: bool (n,). time: float64 (n,), seconds, or the
-    place in the file where no time is known. threshold: the least rating that is a yes; None: all are.
+    place in the file where no time is known (`is_timed` is False). threshold: the least rating that is a yes; None:
+    all are.
     """
 
     name: str
@@ -47,6 +48,9 @@ class Dataset:
     positive: Mask
     time: Wide
     threshold: float | None
+    is_timed: bool = True
+    least_value: float | None = None  # the threshold as a share of the scale, as ratings have it in events
+    domain: DomainSettings = field(default_factory=DomainSettings)  # whose template makes texts of items
 
     def matrix(self, rows: Mask, weak: float = 0.0) -> Sparse:
         """float32 csr (users, items) of the interactions in `rows` (bool (n,)): 1 for a yes, else `weak`."""
@@ -60,16 +64,18 @@ def read_folder(folder: Path, domain: DomainSettings, threshold: float | None = 
     """One *.inter, at most one *.item and one *.user. Raises BadInputFile."""
     how = Conversion(name=folder.name)
     inter = open_atomic(_only(folder, ".inter"))
-    users, items, value, time = _interactions(inter, how)
+    users, items, value, time, is_timed = _interactions(inter, how)
     user_ids, user = np.unique(users, return_inverse=True)
     item_ids, item = np.unique(items, return_inverse=True)
     if np.isnan(value).all():
         threshold, positive = None, np.ones(len(value), dtype=bool)
+        least_value = None
     else:
+        worst, best = float(np.nanmin(value)), float(np.nanmax(value))
         if threshold is None:
-            worst, best = float(np.nanmin(value)), float(np.nanmax(value))
             threshold = worst + POSITIVE_SHARE * (best - worst)
         positive = value >= threshold
+        least_value = (threshold - worst) / (best - worst) if best > worst else 0.0
     keep = _last_of_each_pair(user, item, time, len(item_ids))
     item_types = {name: one.type for name, one in domain.item_attributes.items()}
     user_types = {name: one.type for name, one in domain.user_attributes.items()}
@@ -82,15 +88,19 @@ def read_folder(folder: Path, domain: DomainSettings, threshold: float | None = 
         positive=positive[keep],
         time=time[keep],
         threshold=threshold,
+        is_timed=is_timed,
+        least_value=least_value,
+        domain=domain,
     )
 
 
-def _interactions(file: AtomicFile, how: Conversion) -> tuple[list[str], list[str], Wide, Wide]:
+def _interactions(file: AtomicFile, how: Conversion) -> tuple[list[str], list[str], Wide, Wide, bool]:
     """Row by row; ids are interned, so that a million rows hold each id once."""
     users: list[str] = []
     items: list[str] = []
     value, time = array("d"), array("d")
     known: dict[str, str] = {}
+    is_timed = False
     rating = next((column.name for column in file.columns if column.name in (how.rating, "label")), how.rating)
     for number, row in file.rows():
         for name, ids in ((how.user_id, users), (how.item_id, items)):
@@ -103,9 +113,10 @@ def _interactions(file: AtomicFile, how: Conversion) -> tuple[list[str], list[st
         score, at = row.get(rating), row.get(how.timestamp)
         value.append(score if isinstance(score, float) else np.nan)
         time.append(at if isinstance(at, float) else float(number))
+        is_timed |= isinstance(at, float)
     if not users:
         raise BadInputFile(f"{file.path.name} holds no interactions: there is nothing to learn from")
-    return users, items, np.array(value), np.array(time)
+    return users, items, np.array(value), np.array(time), is_timed
 
 
 def _last_of_each_pair(user: Indices, item: Indices, time: Wide, width: int) -> Indices:
@@ -128,7 +139,8 @@ def _side(folder: Path, suffix: str, key: str, ids: tuple[str, ...], declared: D
         at = place.get(str(row.get(key, "")))
         if at is not None:
             rows[at] = row
-    return Side(ids, typed(file, rows, key, declared))
+    fields = typed(file, rows, key, declared)
+    return Side(ids, as_events(fields) if suffix == ".item" else as_attributes(fields))
 
 
 def _only(folder: Path, suffix: str) -> Path:

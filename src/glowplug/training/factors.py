@@ -15,6 +15,8 @@ from glowplug.training.dataset import Dataset
 RANKS = (64, 128, 256)  # columns of the block; past the last an index would grow more than lists gain
 POWERS = 4  # passes over the matrix: enough for singular values that fall slowly (Halko et al. 2011, section 1.6)
 SMOOTHED_OVER = 50  # neighbours, where there are too many items for EASE: each pass costs items x these x columns
+SUMMED_AT_ONCE = 8_192  # users, in float64
+KEPT_BYTES = 600_000_000  # of factors by different smoothing: three of 100,000 users and 50,000 items
 SPARE = 10  # columns sampled beyond those kept, the same paper's advice
 
 
@@ -29,6 +31,10 @@ class Factors:
     users: Floats
     items: Floats
     inputs: Floats
+
+    @property
+    def bytes(self) -> int:
+        return self.users.nbytes + self.items.nbytes + self.inputs.nbytes
 
 
 class Behaviour:
@@ -45,9 +51,11 @@ class Behaviour:
 
     def factors(self, weak: float, ridge: float, smoothing: float) -> Factors:
         key = (weak, ridge, smoothing)
-        if key not in self._known:
-            self._known[key] = self._factors(*key)
-        return self._known[key]
+        found = self._known.pop(key, None) or self._factors(*key)
+        self._known[key] = found  # last: of many, those asked for longest ago go
+        while len(self._known) > 1 and sum(one.bytes for one in self._known.values()) > KEPT_BYTES:
+            del self._known[next(iter(self._known))]
+        return found
 
     def spread(self, rows: Floats, weak: float, ridge: float, smoothing: float) -> Floats:
         """float32 (items, d): (I + w B) rows, so that R times it is Y times `rows`, (items, d)."""
@@ -70,17 +78,31 @@ class Behaviour:
 
     def _factors(self, weak: float, ridge: float, smoothing: float) -> Factors:
         met, inner, weights = self._parts(weak, ridge)
+        is_large = len(met) > DENSE_ITEMS
+        # The directions of another smoothing are nearly these: from them one pass is enough.
+        last = next(reversed(self._known.values()), None) if is_large else None
         right = factorised(
             lambda x: inner @ (x + smoothing * (weights @ x)),
             lambda x: (back := inner.T @ x) + smoothing * (weights.T @ back),
             inner.shape,
-            powers=POWERS if len(met) <= DENSE_ITEMS else POWERS // 2,
+            powers=POWERS if not is_large else POWERS // 2 if last is None else 0,
+            start=None if last is None else last.items[met],
         )[1]
         # Y = U S V', so U sqrt(S) = Y V / sqrt(S) = R (V + w B V) / sqrt(S), and `right` is V sqrt(S).
         back = right / np.maximum((right**2).sum(axis=0), 1e-12)
         items, inputs = (np.zeros((len(self.data.items), right.shape[1]), np.float32) for _ in range(2))
         items[met], inputs[met] = right, back + smoothing * (weights @ back)
-        return Factors((inner @ inputs[met]).astype(np.float32), items, inputs)
+        return Factors(summed(inner, inputs[met]), items, inputs)
+
+
+def summed(matrix: Sparse, inputs: Floats) -> Floats:
+    """float32 (users, d): matrix, csr (users, items), times inputs. Summed in float64: in every order the same
+    bits."""
+    out = np.empty((matrix.shape[0], inputs.shape[1]), np.float32)
+    wide = inputs.astype(np.float64)
+    for at in range(0, len(out), SUMMED_AT_ONCE):
+        out[at : at + SUMMED_AT_ONCE] = matrix[at : at + SUMMED_AT_ONCE].astype(np.float64) @ wide
+    return out
 
 
 def factorised(
@@ -88,10 +110,14 @@ def factorised(
     back: Callable[[Floats], Floats],
     shape: tuple[int, int],
     powers: int = POWERS,
+    start: Floats | None = None,
 ) -> tuple[Floats, Floats]:
-    """Randomised SVD (Halko, Martinsson & Tropp 2011, SIAM Review 53:217) of a matrix given by its products."""
+    """Randomised SVD (Halko, Martinsson & Tropp 2011, SIAM Review 53:217) of a matrix given by its products. start:
+    (columns, any) that span nearly the right directions, in place of random ones."""
     width = min(max(RANKS), min(shape))
-    start = np.random.default_rng(0).standard_normal((shape[1], min(width + SPARE, min(shape)))).astype(np.float32)
+    if start is None:
+        columns = (shape[1], min(width + SPARE, min(shape)))
+        start = np.random.default_rng(0).standard_normal(columns).astype(np.float32)
     basis = linalg.qr(forth(start), mode="economic")[0]
     for _ in range(powers):
         basis = linalg.qr(forth(linalg.qr(back(basis), mode="economic")[0]), mode="economic")[0]

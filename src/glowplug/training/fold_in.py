@@ -19,16 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from glowplug.index.exact import Scores, exact_scores
-from glowplug.training.arrays import Floats, Indices, Sparse
-from glowplug.training.channels import Channel
+from glowplug.training.arrays import Floats, Indices, Sparse, Wide
+from glowplug.training.channels import Channel, kernel
 from glowplug.training.factors import RANKS, factorised
 from glowplug.training.ranked import Scorer, rank
 from glowplug.training.tasks import Task, reduced
-from glowplug.training.tuning import Choice, search
-from glowplug.training.vectors import served
+from glowplug.training.tuning import Choice, Problem, remembered
+from glowplug.training.vectors import Rounding, rounding
 
 LANDMARKS = 3_000  # training users whose attributes speak for a new one; more would not move a mean
-TUNING_USERS = 1_000  # of each validation task: all items are ranked for them, and once for each option
+TUNING_USERS, TUNING_ITEMS = 1_000, 5_000  # of each validation task: they are ranked once for each option
 FOLDED = 50  # latest likes that are folded in, as many as ranking.history keeps
 SPARE_VARIANCE = 1e-4  # share of the mean variance below which nothing is certain, so that no matrix is singular
 WEIGHTS = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)  # of a channel of users; at 10 hardly anybody but equals counts
@@ -60,33 +60,39 @@ class UserModel:
         """float32 (items, 1 + d): [p | L]."""
         return np.hstack([self.popularity[:, None], self.directions])
 
-    def prior(self, users: Indices, channels: Sequence[Channel]) -> Floats:
-        """float32 (users, d): m, from their attributes."""
-        exponent = np.zeros((len(users), len(self.landmarks)), np.float32)
-        for channel in channels:
-            if weight := self.choice[channel.name]:
-                exponent -= np.float32(weight) * channel.distance(users, self.landmarks)
-        kernel = np.exp(exponent)
-        # A kernel's size means nothing, only how it differs: the closest landmark weighs 1.
-        kernel /= kernel.max(axis=1, keepdims=True)
-        mean: Floats = (kernel @ self.places) / (kernel.sum(axis=1, keepdims=True) + self.choice["prior"])
-        return mean
+    def prior(self, users: Indices, channels: Sequence[Channel]) -> Wide:
+        """float64 (users, d): m, from their attributes."""
+        return prior_mean(self.near(users, channels), self.places, self.choice["prior"])
 
-    def posterior(self, prior: Floats, known: Sparse) -> Floats:
-        """float32 (users, d). known: csr (users, items), the likes to fold in."""
+    def near(self, users: Indices, channels: Sequence[Channel]) -> Wide:
+        """float64 (users, landmarks): the kernel of their attributes."""
+        kept = [(one, self.choice[one.name]) for one in channels if self.choice[one.name]]
+        return kernel(
+            ((weight, one.distance(users, self.landmarks)) for one, weight in kept),
+            (len(users), len(self.landmarks)),
+        )
+
+    def posterior(self, prior: Wide, known: Sparse) -> Wide:
+        """float64 (users, d). known: csr (users, items), the likes to fold in."""
         places = prior.copy()
         lengths = np.minimum(np.diff(known.indptr), FOLDED)
-        noise = self.residual + self.choice["noise"] * self.residual_scale
+        noise = self.noise
         for length in np.unique(lengths[lengths > 0]):
             rows = np.flatnonzero(lengths == length)
             picks = np.stack([known.indices[known.indptr[row] : known.indptr[row] + length] for row in rows])
-            sides = self.directions[picks]
-            surprise = 1 - self.popularity[picks] - np.einsum("nkd,nd->nk", sides, prior[rows])
-            matrix = np.einsum("nkd,njd->nkj", sides, sides)
-            matrix[:, np.arange(length), np.arange(length)] += noise[picks]
-            weights = np.linalg.solve(matrix, surprise[..., None])[..., 0]
-            places[rows] += np.einsum("nk,nkd->nd", weights, sides)
+            places[rows] = folded(prior[rows], self.popularity[picks], self.directions[picks], noise[picks])
         return places
+
+    @property
+    def noise(self) -> Wide:
+        """float64 (items,): what a like of each item leaves uncertain."""
+        found: Wide = self.residual.astype(np.float64) + self.choice["noise"] * self.residual_scale
+        return found
+
+    @property
+    def rounding(self) -> Rounding:
+        """Of the users and items that were trained on."""
+        return rounding(with_one(self.places), self.items)
 
     @property
     def residual_scale(self) -> float:
@@ -99,15 +105,15 @@ def fitted(matrix: Sparse, vectors: Floats, choice: Mapping[str, float]) -> User
     return _Fits(matrix, vectors).model(choice)
 
 
-def tuned(
+def problem(
     cases: Sequence[tuple[Sparse, Sequence[Task]]], vectors: Floats, channels: Sequence[Channel], k: int
-) -> tuple[dict[str, float], float]:
-    """The choice with the best mean over all tasks of all cases of recall@k + NDCG@k, and that mean.
+) -> Problem:
+    """Weights of channels and the names of GRID; worth: the mean over all tasks of all cases of recall@k + NDCG@k.
 
     A case: the likes of training users, csr (users, items), and tasks of other users, one for each number of likes.
     """
-    fits = [
-        (_Fits(matrix, vectors), [reduced(task, TUNING_USERS, len(task.items), seed=0) for task in asking])
+    trials = [
+        _Trial(matrix, vectors, channels, asking, k)
         for matrix, tasks in cases
         if (asking := [task for task in tasks if len(task.users)])
     ]
@@ -115,27 +121,50 @@ def tuned(
     start = START | {channel.name: WEIGHT_AT_START for channel in channels}
 
     def value(choice: Choice) -> float:
-        found = []
-        for fit, tasks in fits:
-            model = fit.model(choice)
-            for task in tasks:
-                values = rank(task, fold_in(model, channels), k).values
-                found.append(float(values["recall"].mean() + values["ndcg"].mean()))
+        found = [one for trial in trials for one in trial.values(choice)]
         return float(np.mean(found)) if found else 0.0
 
-    return search(start, grid, value)
+    return Problem(start, grid, remembered(value))
 
 
 def fold_in(model: UserModel, channels: Sequence[Channel]) -> Scorer:
     """The task's users by their attributes and what is known of them, as served."""
-    items = model.items
+    by = model.rounding
+    served_items = by.items(model.items)
 
     def scores(task: Task, rows: slice) -> Scores:
         places = model.posterior(model.prior(task.users[rows], channels), task.known[rows])
-        vectors = served(np.hstack([np.ones((len(places), 1), np.float32), places]), items)
-        return exact_scores(vectors.users, vectors.items[task.items])
+        return exact_scores(by.users(with_one(places)), served_items[task.items])
 
     return scores
+
+
+def prior_mean(near: Wide, places: Floats | Wide, pseudo_users: float) -> Wide:
+    """float64 (users, d): the mean of the landmarks' places, by the kernel `near` (users, landmarks)."""
+    # A kernel's size means nothing, only how it differs: the closest landmark weighs 1.
+    near = near / near.max(axis=1, keepdims=True)
+    mean: Wide = (near @ np.asarray(places, np.float64)) / (near.sum(axis=1, keepdims=True) + pseudo_users)
+    return mean
+
+
+def folded(prior: Wide, popularity: Floats | Wide, sides: Floats | Wide, noise: Wide) -> Wide:
+    """The posterior means, float64 (users, d), of users with k likes each.
+
+    prior: (users, d). popularity, noise: (users, k), and sides: (users, k, d), of what they like.
+    """
+    length = popularity.shape[1]
+    sides = sides.astype(np.float64)
+    surprise = 1 - popularity - np.einsum("nkd,nd->nk", sides, prior)
+    matrix = np.einsum("nkd,njd->nkj", sides, sides)
+    matrix[:, np.arange(length), np.arange(length)] += noise
+    weights = np.linalg.solve(matrix, surprise[..., None])[..., 0]
+    found: Wide = prior + np.einsum("nk,nkd->nd", weights, sides)
+    return found
+
+
+def with_one(places: Floats | Wide) -> Floats | Wide:
+    """[1 | places]."""
+    return np.hstack([np.ones((len(places), 1), places.dtype), places])
 
 
 class _Fits:
@@ -182,3 +211,35 @@ class _Fits:
             variance = np.maximum(squares - popularity**2, 1e-9).astype(np.float32)
             self._known[activity] = (popularity, directions, places, variance)
         return self._known[activity]
+
+
+class _Trial:
+    """The tasks of one case, reduced; nothing is rounded to float16 here, which moves no list."""
+
+    def __init__(
+        self, matrix: Sparse, vectors: Floats, channels: Sequence[Channel], tasks: Sequence[Task], k: int
+    ) -> None:
+        self._fits, self._channels, self._k = _Fits(matrix, vectors), channels, k
+        self._tasks = [reduced(task, TUNING_USERS, TUNING_ITEMS, seed=0) for task in tasks]
+        self._near: dict[tuple[bytes, tuple[float, ...]], Wide] = {}
+
+    def values(self, choice: Choice) -> list[float]:
+        """recall@k + NDCG@k of each task."""
+        model = self._fits.model(choice)
+        items, found = model.items, []
+        for task in self._tasks:
+            prior = prior_mean(self._kernel(model, task), model.places, choice["prior"])
+            users = with_one(model.posterior(prior, task.known)).astype(np.float32)
+            values = self._ranked(task, users, items[task.items])
+            found.append(float(values["recall"].mean() + values["ndcg"].mean()))
+        return found
+
+    def _ranked(self, task: Task, users: Floats, items: Floats) -> Mapping[str, Wide]:
+        return rank(task, lambda _, rows: users[rows] @ items.T, self._k).values
+
+    def _kernel(self, model: UserModel, task: Task) -> Wide:
+        """Tasks of one case have the same users, and most options change no weight."""
+        key = (task.users.tobytes(), tuple(model.choice[one.name] for one in self._channels))
+        if key not in self._near:
+            self._near = {key: model.near(task.users, self._channels)}
+        return self._near[key]

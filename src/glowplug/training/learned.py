@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from glowplug.training import fold_in, item_block
-from glowplug.training.arrays import Floats, Mask
+from glowplug.training import fold_in, item_block, item_search
+from glowplug.training.arrays import Floats, Mask, Sparse
 from glowplug.training.channels import Channel
 from glowplug.training.dataset import Dataset
 from glowplug.training.factors import Behaviour, Factors
 from glowplug.training.features import Features
+from glowplug.training.item_block import Head
+from glowplug.training.models import Model
 from glowplug.training.ranked import Scorer
 from glowplug.training.splits import inner_cold_items, inner_cold_users
-from glowplug.training.tasks import Split
-from glowplug.training.texts import Progress
-from glowplug.training.tuning import Choice
+from glowplug.training.tasks import Split, Task
+from glowplug.training.tuning import Choice, Problem
 from glowplug.training.vectors import scorer
 
+OURS, TEXT_ONLY = "learned", "learned, text only"
+Choose = Callable[[str, Problem], Choice]
 # Up to this many interactions one validation set is so small that weights chosen on it are partly luck; then more
 # are cut from the training part. Of a larger set one is enough, and several would take too long.
 SMALL = 300_000
@@ -27,43 +30,57 @@ STAND_IN_WEIGHT = 1.0  # of each channel of users, where nobody's choice says ot
 STAND_IN_PRIOR = 20.0  # users that the overall mean counts as
 
 
-def learned(
-    data: Dataset, split: Split, features: Features, k: int, say: Progress, choices: dict[str, Choice]
-) -> Iterator[tuple[str, Scorer]]:
-    """Name and scorer of each; the last one reads all there is. `choices` gets what was chosen, by name."""
+def learned(data: Dataset, split: Split, features: Features, k: int, choose: Choose) -> Iterator[Model]:
+    """The last one reads all there is. choose: gets the name and what is to be chosen for it."""
     if split.protocol == "cold-user":
-        yield "learned", _for_new_users(data, split, features, k, say, choices)
+        yield Model(OURS, _for_new_users(data, split, features, k, choose))
         return
     behaviour = Behaviour(data, split.train)
+    names = (TEXT_ONLY, OURS) if split.protocol == "cold-item" else (OURS,)
+    cases = item_cases(data, split, behaviour)
+    for name in names:
+        channels = features.of_words if name == TEXT_ONLY else features.of_words + features.of_items
+        choice = choose(name, item_search.problem(cases, channels, features.vectors, k))
+        factors, head = item_block.fitted(behaviour, channels, choice)
+
+        def reworded(
+            read: Features, name: str = name, choice: Choice = choice, factors: Factors = factors, head: Head = head
+        ) -> Scorer:
+            channels = read.of_words if name == TEXT_ONLY else read.of_words + read.of_items
+            is_same = read is features
+            placed = factors if is_same else item_block.projected(factors, head, behaviour, channels)
+            whole = item_block.with_profile(placed, behaviour, read.vectors, choice)
+            by = item_block.rounding_of(whole, behaviour)
+            return scorer(item_block.block(_with_stand_ins(whole, data, split.train, read.of_users), by))
+
+        yield Model(name, reworded(features), reworded)
+
+
+def item_cases(data: Dataset, split: Split, behaviour: Behaviour) -> list[tuple[Behaviour, Task]]:
+    """What choices for items are judged on: training parts and tasks whose answers they do not hold."""
     is_small = len(data.user) <= SMALL and split.protocol == "cold-item"
     inner = inner_cold_items(data, split, INNER_ITEM_SETS) if is_small else []
-    cases = [(behaviour, split.validation[0])] + [(Behaviour(data, train), task) for train, task in inner]
-    variants: list[tuple[str, tuple[Channel, ...]]] = [("learned", features.of_words + features.of_items)]
-    if split.protocol == "cold-item":
-        variants.insert(0, ("learned, text only", features.of_words))
-    for name, channels in variants:
-        choice, value = item_block.tuned(cases, channels, features.vectors, k)
-        choices[name] = choice
-        say(f"{name}: {_told(choice)}; on validation {value:.3f}")
-        factors, _ = item_block.fitted(behaviour, channels, choice)
-        factors = item_block.with_profile(factors, behaviour, features.vectors, choice)
-        yield name, scorer(item_block.block(_with_stand_ins(factors, data, split.train, features.of_users)))
+    return [(behaviour, split.validation[0])] + [(Behaviour(data, train), task) for train, task in inner]
 
 
-def _for_new_users(
-    data: Dataset, split: Split, features: Features, k: int, say: Progress, choices: dict[str, Choice]
-) -> Scorer:
+def user_cases(data: Dataset, split: Split) -> list[tuple[Sparse, tuple[Task, ...]]]:
+    """Likewise, for users."""
+    if len(data.user) > SMALL:
+        return [(data.matrix(split.train), split.validation)]
+    whole = Split(split.protocol, split.seed, _with_validation(data, split), (), ())
+    return [(data.matrix(train), tasks) for train, tasks in inner_cold_users(data, whole, INNER_USER_SETS)]
+
+
+def _with_validation(data: Dataset, split: Split) -> Mask:
+    return split.train | np.isin(data.user, split.validation[0].users)
+
+
+def _for_new_users(data: Dataset, split: Split, features: Features, k: int, choose: Choose) -> Scorer:
     """Validation users train too, once they have chosen."""
-    whole = split.train | np.isin(data.user, split.validation[0].users)
-    if len(data.user) <= SMALL:
-        parts = inner_cold_users(data, Split(split.protocol, split.seed, whole, (), ()), INNER_USER_SETS)
-        cases = [(data.matrix(train), tasks) for train, tasks in parts]
-    else:
-        cases = [(data.matrix(split.train), split.validation)]
-    choice, value = fold_in.tuned(cases, features.vectors, features.of_users, k)
-    choices["learned"] = choice
-    say(f"learned: {_told(choice)}; on validation {value:.3f}")
-    return fold_in.fold_in(fold_in.fitted(data.matrix(whole), features.vectors, choice), features.of_users)
+    problem = fold_in.problem(user_cases(data, split), features.vectors, features.of_users, k)
+    choice = choose(OURS, problem)
+    model = fold_in.fitted(data.matrix(_with_validation(data, split)), features.vectors, choice)
+    return fold_in.fold_in(model, features.of_users)
 
 
 def _with_stand_ins(factors: Factors, data: Dataset, train: Mask, channels: Sequence[Channel]) -> Factors:
@@ -78,12 +95,10 @@ def _with_stand_ins(factors: Factors, data: Dataset, train: Mask, channels: Sequ
     if len(met) > fold_in.LANDMARKS:
         some = np.sort(np.random.default_rng(0).choice(len(met), fold_in.LANDMARKS, replace=False))
         met, directions = met[some], directions[some]
-    distance = sum((channel.distance(new, met) for channel in channels), np.zeros((len(new), len(met)), np.float32))
-    kernel = np.exp(-STAND_IN_WEIGHT * distance)
-    kernel /= kernel.max(axis=1, keepdims=True)
-    users[new] = kernel @ directions + STAND_IN_PRIOR * directions.mean(axis=0)
+    for at in range(0, len(new), item_block.BLOCK):
+        part = new[at : at + item_block.BLOCK]
+        nothing = np.zeros((len(part), len(met)), np.float32)
+        kernel = np.exp(-STAND_IN_WEIGHT * sum((one.distance(part, met) for one in channels), nothing))
+        kernel /= kernel.max(axis=1, keepdims=True)
+        users[part] = kernel @ directions + STAND_IN_PRIOR * directions.mean(axis=0)
     return Factors(users, factors.items, factors.inputs)
-
-
-def _told(choice: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in choice.items() if value)

@@ -26,12 +26,14 @@ def shape_of(listed: Indices, candidates: int, likes: Floats) -> dict[str, float
     }
 
 
-def gap(values: Wide, users: Indices, field: Field) -> float:
-    """Best mean of a group minus worst; groups are the categories of `field` with at least LEAST_GROUP users."""
+def by_group(values: Wide, users: Indices, field: Field) -> dict[str, Wide]:
+    """The values of each category of `field` that has at least LEAST_GROUP of the users."""
     labels = np.array([str(field.values[user]) for user in users])
-    means = [
-        float(values[labels == label].mean())
-        for label in np.unique(labels)
-        if label != "None" and (labels == label).sum() >= LEAST_GROUP
-    ]
+    groups = {str(label): values[labels == label] for label in np.unique(labels) if label != "None"}
+    return {label: found for label, found in groups.items() if len(found) >= LEAST_GROUP}
+
+
+def gap(values: Wide, users: Indices, field: Field) -> float:
+    """Best mean of a group minus worst."""
+    means = [float(found.mean()) for found in by_group(values, users, field).values()]
     return max(means) - min(means) if means else 0.0

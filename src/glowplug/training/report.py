@@ -1,27 +1,45 @@
-"""An evaluation as one table for people, and as JSON for programs."""
+"""An evaluation as one table for people, and as JSON for programs and for the page (pages.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
-from glowplug.training.dataset import Dataset
-from glowplug.training.evaluation import OURS, Line
+from glowplug import __version__
+from glowplug.training.evaluation import Results
 from glowplug.training.intervals import Interval
+from glowplug.training.learned import OURS
+from glowplug.training.lines import Line
 from glowplug.training.whole import whole
 
+FIGURES = "figures.json"
+DIGITS = 8  # far below any interval, and a third of the file
 WIDTH = 200  # columns where nobody looks at a terminal, so that each row stays on one line
 
 
 def print_lines(found: Sequence[Line], k: int, console: Console) -> None:
     """Grouped by task; the best recall and NDCG of each are bold, the lead is over the best baseline by NDCG."""
     table = Table(box=None, pad_edge=False)
-    for name in ("task", "model", f"recall@{k}", f"NDCG@{k}", "hit", "MRR", "coverage", "novelty", "bias", "lead"):
+    names = (
+        "task",
+        "model",
+        f"recall@{k}",
+        f"NDCG@{k}",
+        "hit",
+        "MRR",
+        "coverage",
+        "novelty",
+        "bias",
+        "same",
+        "lead",
+    )
+    for name in names:
         table.add_column(name, justify="left" if name in ("task", "model") else "right", no_wrap=True)
     last = ""
     for line in found:
@@ -39,13 +57,15 @@ def print_lines(found: Sequence[Line], k: int, console: Console) -> None:
             f"{line.shape['coverage']:.2f}",
             f"{line.shape['novelty']:.1f}",
             f"{line.shape['popularity_bias']:.1f}",
+            "" if line.overlap is None else f"{line.overlap.mean:.2f}",
             _lead(line, rivals),
         )
         last = line.task
     console.print(table)
 
 
-def write_json(path: Path, data: Dataset, found: Sequence[Line], k: int, encoder: str) -> None:
+def write_json(path: Path, results: Results, found: Sequence[Line], encoder: str) -> None:
+    data = results.data
     """Through a draft beside it, so that a file by this name is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     report = {
@@ -58,11 +78,30 @@ def write_json(path: Path, data: Dataset, found: Sequence[Line], k: int, encoder
             "threshold": data.threshold,
         },
         "encoder": encoder,
-        "k": k,
-        "lines": [asdict(line) for line in found],
+        "glowplug": __version__,
+        "k": results.k,
+        "lines": [_rounded(asdict(line)) for line in found],
+        "choices": [
+            {"protocol": protocol, "seed": seed, "model": model, "choice": choice}
+            for (protocol, seed), models in results.choices.items()
+            for model, choice in models.items()
+        ],
+        "curves": [
+            {"protocol": protocol, "seed": seed, "model": model, "values": _rounded(values)}
+            for (protocol, seed), models in results.curves.items()
+            for model, values in models.items()
+        ],
     }
     with whole(path) as draft:
         draft.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DIGITS)
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _cell(line: Line, metric: str, rivals: Sequence[Line]) -> str:

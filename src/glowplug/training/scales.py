@@ -104,8 +104,10 @@ class Cosines:
         return values
 
     def apart(self, rows: Any, columns: Any) -> Floats:
-        product = rows @ columns.T
-        found = product.toarray() if sparse.issparse(product) else product
+        if sparse.issparse(rows):
+            found = (rows @ columns.T).toarray()
+        else:  # in float64, so that a pair has the same distance whatever it is computed with
+            found = rows.astype(np.float64) @ columns.T.astype(np.float64)
         # A row of nothing is as far from itself as from the others.
         apart: Floats = np.maximum(1 - found, 0).astype(np.float32)
         return apart

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from glowplug.events import ItemUpsert
 from glowplug.inference.encoder import TextEncoder
-from glowplug.text import attributes
-from glowplug.text.clean import clean
+from glowplug.settings import DomainSettings
 from glowplug.text.hashes import content_hash
+from glowplug.text.template import ItemTemplate
 from glowplug.training.arrays import Floats
 from glowplug.training.dataset import Side
+from glowplug.training.fields import DESCRIPTION, TITLE
 from glowplug.training.whole import whole
 
-LISTED = 10  # entries of a list that are put into words: what follows would push other fields out of the encoder
 ENCODED_AT_ONCE = 512  # progress is shown, and what is done is kept, after each
 Progress = Callable[[str], None]
 
 
-def item_texts(side: Side) -> list[str]:
-    """One text an item: title first, running text next, then `name: value` lines. Never empty."""
-    order = {"title": 0, "text": 1}
-    fields = sorted(side.fields, key=lambda field: order.get(field.kind, 2))
+def item_texts(side: Side, domain: DomainSettings | None = None) -> list[str]:
+    """One text an item, by the template of the domain, as the item embedder makes it of the item's event. Never
+    empty: an item that says nothing is its id."""
+    template = ItemTemplate("default", domain or DomainSettings())
     texts = []
     for at, one in enumerate(side.ids):
-        lines = []
-        for field in fields:
+        said: dict[str, Any] = {TITLE: "", DESCRIPTION: ""}
+        stated: dict[str, Any] = {}
+        for field in side.fields:
             value = field.values[at]
-            if value is None:
-                continue
-            words = attributes.words(value[:LISTED] if isinstance(value, tuple) else value)
-            lines.append(words if field.kind in order else f"{field.name.replace('_', ' ')}: {words}")
-        texts.append(clean("\n".join(lines)) or one)
+            if value is not None:
+                (said if field.name in said else stated)[field.name] = value
+        texts.append(template.text(ItemUpsert.model_construct(**said, attributes=stated)) or one)
     return texts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,34 +15,50 @@ import orjson
 
 from glowplug import __version__
 from glowplug.settings import Settings
-from glowplug.training import fold_in, item_block
 from glowplug.training.artifact import write_artifact
 from glowplug.training.dataset import Dataset, read_folder
-from glowplug.training.evaluation import OURS, Line, evaluate, lines
-from glowplug.training.factors import Behaviour
-from glowplug.training.features import Features, features
+from glowplug.training.evaluation import OURS, evaluate
+from glowplug.training.features import features
+from glowplug.training.fitting import fitted
+from glowplug.training.lines import Line, lines
+from glowplug.training.per_user import write_per_user
 from glowplug.training.splits import cold_item, cold_user
 from glowplug.training.texts import Progress
+from glowplug.training.tracking import Tracker, nobody, tracked
 from glowplug.training.tuning import Choice
 
-CARD, FIGURES = "model_card.md", "card.json"
+CARD, FIGURES, PER_USER = "model_card.md", "card.json", "per_user.parquet"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers")
 
 
 def train(
-    settings: Settings, folder: Path, out: Path, *, seed: int, k: int, threshold: float | None, say: Progress
+    settings: Settings,
+    folder: Path,
+    out: Path,
+    *,
+    seed: int,
+    k: int,
+    threshold: float | None,
+    say: Progress,
+    given: Mapping[str, Choice] | None = None,
+    tracker: Tracker = nobody,
 ) -> list[Line]:
     """Judges the blocks on one draw of cold items and one of cold users, fits them on all interactions with the
-    hyperparameters chosen there, and writes head, card and figures into `out`. Returns what it judged.
+    hyperparameters chosen there, or given, and writes head, card, figures and curves into `out`. Returns what it
+    judged.
 
     Raises BadInputFile, ModelMissing.
     """
     data = read_folder(folder, settings.domain("default"), threshold)
     read = features(data, settings.encoder, say)
-    results = evaluate(data, (maker(data, seed) for maker in (cold_item, cold_user)), read, k, say)
+    splits = (maker(data, seed) for maker in (cold_item, cold_user))
+    with tracked(out, {"data": data.name, "seed": seed, "k": k}, tracker) as tracker:
+        results = evaluate(data, splits, read, k, say, tracker=tracker, given=given, reworded=False)
     of_items = results.choices["cold-item", seed][OURS]
     of_users = results.choices["cold-user", seed][OURS]
-    fingerprint = _fit(data, read, of_items, of_users, out)
+    everything = np.ones(len(data.user), bool)
+    fingerprint = write_artifact(out, fitted(data, everything, read, of_items, of_users))
+    write_per_user(out / PER_USER, results)
     say(f"{fingerprint} is in {out}")
     found = lines(results)
     card: dict[str, Any] = {
@@ -55,6 +71,7 @@ def train(
             "interactions": len(data.user),
             "positives": int(data.positive.sum()),
             "threshold": data.threshold,
+            "until": float(data.time.max()) if data.is_timed else None,
         },
         "encoder": read.encoder,
         "split": {"protocols": ["cold-item", "cold-user"], "seed": seed, "k": k},
@@ -66,17 +83,6 @@ def train(
     (out / FIGURES).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
     (out / CARD).write_text(_card(card, found), encoding="utf-8")
     return found
-
-
-def _fit(data: Dataset, read: Features, of_items: Choice, of_users: Choice, out: Path) -> str:
-    behaviour = Behaviour(data, np.ones(len(data.user), bool))
-    channels = read.of_words + read.of_items
-    factors, head = item_block.fitted(behaviour, channels, of_items)
-    whole = item_block.with_profile(factors, behaviour, read.vectors, of_items)
-    model = fold_in.fitted(data.matrix(behaviour.train), read.vectors, of_users)
-    # The user model's item side, [p | L], of a new item: from the same kernel, to other targets.
-    directions = item_block.projection(behaviour, channels, of_items, head.landmarks, model.items)
-    return write_artifact(out, data.items.ids, whole, head, channels, model, directions, read.of_users)
 
 
 def _data_hash(data: Dataset) -> str:
