@@ -13,7 +13,7 @@ from tests.faults.oracle.history import History, Violation, said
 
 # topic: (prefix of the key, fields that are not in the document)
 STORED: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "item_vectors": ("item", ("vector",)),
+    "item_vectors": ("item", ("vector", "description")),
     "user_states": ("user", ("vector", "seen", "raw")),
     "recommendations": ("recs", ()),
 }
