@@ -51,7 +51,11 @@ def _fault(
         return f"of version {fields.get('v', b'').decode()}, the log's last is {version}"
     if value is None:
         return "" if set(fields) == {"v"} else "there, and deleted in the log"
-    document = {name: each for name, each in orjson.loads(fields.get("doc", b"{}")).items() if each is not None}
+    document = {
+        name: each
+        for name, each in orjson.loads(fields.get("doc", b"{}")).items()
+        if each is not None and not (name in left_out and each == "")
+    }
     wanted = {name: each for name, each in value.items() if each is not None and name not in left_out}
     if document != wanted:
         differing = sorted(name for name in {*document, *wanted} if document.get(name) != wanted.get(name))
