@@ -16,8 +16,8 @@ from consumers.profile_writer import ProfileWriter
 from consumers.recommender import Recommender
 from consumers.user_embedder import UserEmbedder
 from glowplug.errors import ModelRejected, ModelUnavailable
+from glowplug.inference import circuit
 from glowplug.inference.fake import FakeEncoder
-from glowplug.profiles import pending
 from glowplug.profiles.model import Inferred, Subject
 from glowplug.settings import Settings, TopicNames, load
 from glowplug.stream.admin import ensure_topics
@@ -158,8 +158,8 @@ def by_partition(world: World, number: int) -> list[str]:
 def test_while_the_model_is_away_offsets_move_and_afterwards_everybody_is_ready(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "FIRST_PAUSE_S", 0.05)
-    monkeypatch.setattr(pending, "LAST_PAUSE_S", 0.2)
+    monkeypatch.setattr(circuit, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(circuit, "LAST_PAUSE_S", 0.2)
     model = Words()
     model.raises = ModelUnavailable("away")
     names = [f"u{n}" for n in range(20)]
