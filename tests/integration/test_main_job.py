@@ -47,6 +47,13 @@ CATALOGUE = {
 }  # fmt: skip
 
 
+def indexed(port: int) -> float:
+    """Items that the recommender ranks: it may be behind the topic that we read."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("glowplug_index_items"))
+
+
 @pytest.fixture(scope="module")
 def world(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory
@@ -58,6 +65,7 @@ def world(
         for item_id, (title, description, domain) in CATALOGUE.items():
             outsider.item(item_id, title, description, domain=domain, attributes={"kind": item_id.split("-")[0]})
         outsider.wait(lambda: len(outsider.latest("item_vectors")) == len(CATALOGUE), "all item vectors")
+        outsider.wait(lambda: indexed(port) == len(CATALOGUE), "all items in the index")
         yield outsider, redis.Redis.from_url(redis_url), prefix, port
         outsider.close()
 
