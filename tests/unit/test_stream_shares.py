@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import cast
 
 import pytest
@@ -14,24 +13,11 @@ from glowplug.stream.positions import Place, Positions
 from glowplug.stream.restore import Restoration
 from glowplug.stream.shares import Shares, check_counts
 from tests.support.counting import Counting
+from tests.support.placing import Placing
 from tests.support.records import record
 
 LEFT = frozenset({Place("interactions", 0), Place("interactions", 1)})
 RIGHT = frozenset({Place("users", 0), Place("users", 1)})
-
-
-class Placing:
-    """A member that takes every offset."""
-
-    def __init__(self) -> None:
-        self.placed: list[Mapping[Place, int]] = []
-
-    def place(self, starts: Mapping[Place, int]) -> bool:
-        self.placed.append(starts)
-        return True
-
-    def known_end(self, _: Place) -> int:
-        return 0
 
 
 class Restoring:

@@ -15,23 +15,10 @@ from glowplug.stream.reader import ClientsLost, Reader
 from glowplug.stream.step import Record
 from glowplug.stream.tables import Tables
 from glowplug.stream.watch import Watch
+from tests.support.placing import Placing
 
 INPUT, TABLE = Place("interactions", 0), Place("item_vectors", 0)
 STALL_S = 60.0
-
-
-class Placing:
-    """A member that takes every offset and hears nothing of ends."""
-
-    def __init__(self) -> None:
-        self.placed: list[Mapping[Place, int]] = []
-
-    def place(self, starts: Mapping[Place, int]) -> bool:
-        self.placed.append(starts)
-        return True
-
-    def known_end(self, _: Place) -> int:
-        return 0
 
 
 class Telling:
