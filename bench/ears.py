@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -22,6 +23,16 @@ POLL_S = 0.05
 LOOK_S = 0.0005  # between two looks into Redis: a twentieth of what is measured
 ANSWER_S = 10.0
 VISIBLE_S = 5.0
+
+
+def listen_from_now(consumer: Consumer, topics: Iterable[str]) -> None:
+    """Assign it all partitions of the topics, at the ends that they have on return."""
+    ends = []
+    for topic in topics:
+        for number in consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions:
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)
+            ends.append(TopicPartition(topic, number, end if end > 0 else OFFSET_END))
+    consumer.assign(ends)
 
 
 @dataclass(slots=True)
@@ -48,12 +59,7 @@ class Ears:
         self.heard: dict[str, Heard] = {}
 
     def __enter__(self) -> Self:
-        partitions = self._consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic].partitions
-        ends = []
-        for number in partitions:
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=ANSWER_S)
-            ends.append(TopicPartition(self._topic, number, end if end > 0 else OFFSET_END))
-        self._consumer.assign(ends)
+        listen_from_now(self._consumer, [self._topic])
         for thread in self._threads:
             thread.start()
         return self

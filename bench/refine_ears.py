@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import orjson
-from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+from confluent_kafka import Consumer
 
+from bench.ears import listen_from_now
 from glowplug.settings import Settings
 from glowplug.stream.clients import reader_config
 
 POLL_S = 0.05
-ASK_S = 10.0
 
 
 @dataclass(slots=True)
@@ -45,12 +45,7 @@ class NewcomerEars:
         self._known: dict[str, Newcomer] = {}
 
     def __enter__(self) -> Self:
-        ends = []
-        for topic in self._hear:
-            for number in self._consumer.list_topics(topic, timeout=ASK_S).topics[topic].partitions:
-                _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ASK_S)
-                ends.append(TopicPartition(topic, number, end if end > 0 else OFFSET_END))
-        self._consumer.assign(ends)
+        listen_from_now(self._consumer, self._hear)
         self._thread.start()
         return self
 

@@ -20,7 +20,6 @@ from glowplug.training.baselines import baselines
 from glowplug.training.channels import attribute_channels, word_channels
 from glowplug.training.dataset import Dataset, Side, read_folder
 from glowplug.training.factors import Behaviour
-from glowplug.training.features import Features
 from glowplug.training.fields import Field
 from glowplug.training.ranked import rank
 from glowplug.training.splits import cold_item, cold_user, split
@@ -28,6 +27,7 @@ from glowplug.training.tasks import Split, Task
 from glowplug.training.texts import encoded, item_texts
 from glowplug.training.tuning import Choice, remembered, search, solved
 from glowplug.training.vectors import scorer, served
+from tests.support.features import read
 from tests.support.shelf import write_shelf
 
 ALL = np.arange(6)
@@ -44,21 +44,6 @@ def matrix(rows: list[list[float]]) -> sparse.csr_array:
 
 def texts_of(data: Dataset) -> Floats:
     return FakeEncoder(dim=16).encode(item_texts(data.items), "item")
-
-
-def read(data: Dataset) -> Features:
-    texts = item_texts(data.items)
-    vectors = FakeEncoder(dim=16).encode(texts, "item")
-    of_words, words = word_channels(texts, vectors)
-    return Features(
-        words,
-        vectors,
-        of_words,
-        attribute_channels(data.items),
-        attribute_channels(data.users),
-        "fake",
-        lambda some: FakeEncoder(dim=16).encode(some, "item"),
-    )
 
 
 def mean_ndcg(data: Dataset, one: Split, task: Task) -> dict[str, float]:

@@ -7,13 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import DomainSettings
 from glowplug.training.arrays import Wide
-from glowplug.training.channels import attribute_channels, word_channels
 from glowplug.training.consistency import Consistency, shared
 from glowplug.training.dataset import Dataset, Side, read_folder
-from glowplug.training.features import Features
 from glowplug.training.fields import Field
 from glowplug.training.models import Model
 from glowplug.training.rewording import (
@@ -27,7 +24,7 @@ from glowplug.training.rewording import (
 )
 from glowplug.training.splits import cold_item
 from glowplug.training.tasks import Task
-from glowplug.training.texts import item_texts
+from tests.support.features import read
 from tests.support.shelf import write_shelf
 
 
@@ -43,22 +40,6 @@ def film(**values: object) -> Side:
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return read_folder(write_shelf(tmp_path_factory.mktemp("shelf")), DomainSettings())
-
-
-def read(data: Dataset) -> Features:
-    encoder = FakeEncoder(dim=16)
-    texts = item_texts(data.items)
-    vectors = encoder.encode(texts, "item")
-    of_words, words = word_channels(texts, vectors)
-    return Features(
-        words,
-        vectors,
-        of_words,
-        attribute_channels(data.items),
-        attribute_channels(data.users),
-        "fake",
-        lambda some: encoder.encode(some, "item"),
-    )
 
 
 def test_a_typing_mistake_swaps_neighbours_and_loses_no_letter() -> None:
