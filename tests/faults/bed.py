@@ -38,7 +38,7 @@ class Bed:
     """Started with `with`."""
 
     def __init__(self) -> None:
-        self.broker = ApacheBroker(fast_failures=True, properties=SESSIONS)
+        self.broker = ApacheBroker(fast_failures=True, properties=SESSIONS, controller_apart=True)
         self.redis = RedisServer()
         self.folder = Path(tempfile.mkdtemp(prefix="glowplug-faults-"))
 

@@ -13,7 +13,8 @@ HEAD = """# What survives what
 
 Written by `make faults`; not by hand. Each line is a fault that was done to the whole topology, every consumer a
 process of its own, on a real Apache Kafka and a real Redis with the real small model, while a product sent valid and
-invalid events; how often; and how many of the promises below were then found broken.
+invalid events; how often; and how many of the promises below were then found broken. Kafka is one broker and a
+controller apart ([why](decisions/0015-a-controller-apart.md): killed together they break a promise of Kafka's own).
 
 ```bash
 make faults RUNS=200 SEED=1

@@ -45,7 +45,7 @@ class Topology(NamedTuple):
     """consumers: one process each. more: their settings by section, over ours. label: behind a fault's name."""
 
     consumers: tuple[str, ...] = CONSUMERS
-    more: Mapping[str, Mapping[str, Any]] = {}
+    more: Mapping[str, Mapping[str, Any]] = {"profiles": {"model": "off"}}
     label: str = ""
 
 

@@ -29,6 +29,20 @@ def test_what_was_acknowledged_survives_a_restart(kafka: str, kill: bool) -> Non
 
 
 @pytest.mark.kafka
+def test_a_killed_broker_starts_again_once_its_controller_has_found_it_dead(kafka: str) -> None:
+    with ApacheBroker(fast_failures=True, controller_apart=True) as broker:
+        create_topic(broker.bootstrap, "t")
+        produce(broker.bootstrap, "t", "key", {"n": 1})
+        broker.restart(kill=True)
+        (record,) = read_to_end(broker.bootstrap, "t")
+        controller = (broker.data_dir / "controller" / "controller.log").read_text("utf-8")
+        log = broker.log.read_text("utf-8")
+    assert record.json() == {"n": 1}
+    assert "Fencing broker 1" in controller
+    assert "DUPLICATE_BROKER_REGISTRATION" not in log
+
+
+@pytest.mark.kafka
 def test_nothing_is_left_after_stop(kafka: str) -> None:
     with ApacheBroker() as broker:
         pid, folder = broker.pid, broker.data_dir

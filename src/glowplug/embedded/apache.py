@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import base64
 import shutil
-import subprocess
 import tempfile
 import time
 import uuid
@@ -16,15 +15,16 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from glowplug.embedded.kafka_jars import jars, java
+from glowplug.embedded.apache_controller import ApacheController
+from glowplug.embedded.apache_node import run_node
 from glowplug.embedded.places import claim_port, free_port
 from glowplug.embedded.process import Process
 from glowplug.embedded.started import Started
-from glowplug.errors import BadSettings, Unreachable
+from glowplug.errors import Unreachable
 
 READY_S = 60.0  # three seconds on an idle machine; a loaded one gets twenty times as much
 PROBE_S = 0.5  # one question to a broker that is not there yet
-JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # quick to start, 360 MB resident
+HEAP = "512m"  # 360 MB resident
 
 ONE_NODE: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller",
@@ -58,10 +58,14 @@ FAST_FAILURES: Final[Mapping[str, str]] = {
 class ApacheBroker(Started):
     """One broker. `bootstrap` is its address, the same after every restart.
 
-    data_dir:      kept when given, else a temporary folder that `stop` removes.
-    properties:    of server.properties, over ours.
-    fast_failures: short timeouts, for tests that wait for a session or a transaction to end.
-    port:          0 for any free one.
+    data_dir:         kept when given, else a temporary folder that `stop` removes.
+    properties:       of server.properties, over ours.
+    fast_failures:    short timeouts, for tests that wait for a session or a transaction to end.
+    port:             0 for any free one.
+    controller_apart: in a process of its own, as in a cluster, so that transactions survive `kill`. A single node
+                      that is killed goes on as the leader that it was until its own controller finds that dead and
+                      leaves all partitions without a leader; for Kafka 4.3 they are deleted then, and it ends
+                      transactions without the markers in them: committed offsets get lost, aborted records visible.
     Raises Unreachable when Java or the jars are missing or the broker does not come up; PortInUse.
     """
 
@@ -71,12 +75,21 @@ class ApacheBroker(Started):
         properties: Mapping[str, str] | None = None,
         fast_failures: bool = False,
         port: int = 0,
+        controller_apart: bool = False,
     ) -> None:
         self._port = claim_port(port, "Apache Kafka", "--kafka-port")
-        self._controller_port = free_port()
         self._own_dir = data_dir is None
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="glowplug-kafka-"))
         self._properties = {**ONE_NODE, **(FAST_FAILURES if fast_failures else {}), **(properties or {})}
+        self._cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        self._cluster = self._cluster.replace("-", "A")  # an id that begins with a dash reads as an option
+        self._controller = (
+            ApacheController(self.data_dir / "controller", self._cluster, self._properties)
+            if controller_apart
+            else None
+        )
+        self._controller_port = 0 if self._controller else free_port()
+        self._fencings: int | None = None  # the controller's count, when the broker was killed
         self._process: Process | None = None
         self.bootstrap = f"127.0.0.1:{self._port}"
         atexit.register(self.stop)
@@ -100,18 +113,14 @@ class ApacheBroker(Started):
         """Returns when the broker answers."""
         if self._process is not None:
             return
-        command = [java(), *JVM, "-cp", f"{jars()}/*"]
-        config = self.data_dir / "server.properties"
-        try:
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            config.write_text("".join(f"{k}={v}\n" for k, v in self._server_properties().items()), "utf-8")
-        except OSError as error:
-            raise BadSettings(f"the data folder {self.data_dir} cannot be written: {error.strerror}") from error
-        if not (self.data_dir / "log" / "meta.properties").exists():
-            self._format(command, config)
-        # slf4j-simple writes to stderr; the broker's information is read only after a failure.
-        quiet = "-Dorg.slf4j.simpleLogger.showDateTime=true"
-        self._process = Process([*command[:-2], quiet, *command[-2:], "kafka.Kafka", str(config)], self.log)
+        if self._controller is not None:
+            self._controller.start()
+            if self._fencings is not None:
+                self._controller.wait_fenced(self._fencings)
+                self._fencings = None
+        self._process = run_node(
+            self.data_dir, self._server_properties(), cluster=self._cluster, heap=HEAP, output=self.log
+        )
         try:
             self._wait_until_ready()
         except BaseException:
@@ -123,6 +132,8 @@ class ApacheBroker(Started):
         if self._process is not None:
             self._process.stop()
             self._process = None
+        if self._controller is not None:
+            self._controller.stop()
         if self._own_dir:
             shutil.rmtree(self.data_dir, ignore_errors=True)
         atexit.unregister(self.stop)
@@ -130,6 +141,7 @@ class ApacheBroker(Started):
     def kill(self) -> None:
         """As a power cut: SIGKILL. The data stays for `start`."""
         if self._process is not None:
+            self._fencings = self._controller.fencings() if self._controller is not None else None
             self._process.kill()
             self._process = None
 
@@ -143,27 +155,15 @@ class ApacheBroker(Started):
         self.start()
 
     def _server_properties(self) -> dict[str, str]:
-        listeners = f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}"
+        own = f"PLAINTEXT://127.0.0.1:{self._port}"
+        if self._controller is not None:
+            alone = {"process.roles": "broker", "controller.quorum.voters": self._controller.voter}
+            return {**self._properties, "listeners": own, **alone}
         return {
-            "listeners": listeners,
+            "listeners": f"{own},CONTROLLER://127.0.0.1:{self._controller_port}",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "log.dirs": str(self.data_dir / "log"),
             **self._properties,
         }
-
-    def _format(self, command: list[str], config: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-        cluster = cluster.replace("-", "A")  # an id that begins with a dash reads as an option
-        done = subprocess.run(
-            [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Unreachable(
-                f"Apache Kafka could not format {self.data_dir}: {(done.stdout + done.stderr).strip()}"
-            )
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None  # noqa: S101  set by the caller

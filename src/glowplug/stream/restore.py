@@ -56,6 +56,7 @@ class Restoration:
         self._remembered = remembered
         self._reader: Reader | None = None
         self._until: dict[Place, int] | None = None
+        self._told = ""
 
     def advance(self) -> list[Record]:
         """Records for the step's `restore`. Raises BadTopics where the log is not the one that was read before."""
@@ -63,7 +64,7 @@ class Restoration:
             try:
                 self._aim()
             except Recoverable as error:
-                log.debug("restore: %s", error)
+                self._tell(str(error))
                 return []
         records = self._read()
         self.is_done = (self._reader is None or self._has_read_all()) and self._tables.caught_up
@@ -83,6 +84,12 @@ class Restoration:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _tell(self, obstacle: str) -> None:
+        """Once: the question is asked many times a second."""
+        if obstacle != self._told:
+            log.info("%s: restoring waits: %s", self._step.name, obstacle)
+            self._told = obstacle
 
     def _aim(self) -> None:
         """The group's offsets first, then the ends: so no end lies before what is committed."""

@@ -26,7 +26,8 @@ EVERY_S = 2.0  # about as long as a recommender takes from its start to its firs
 def groups(bed: Bed, seed: int, protocols: Sequence[str] = PROTOCOLS, storm_s: float = STORM_S) -> Iterator[Result]:
     """Under each group protocol in turn."""
     for protocol in protocols:
-        topology = Topology(more={"kafka": {"group_protocol": protocol, "session_timeout_ms": SESSION_MS}})
+        kafka = {"group_protocol": protocol, "session_timeout_ms": SESSION_MS}
+        topology = Topology(more={**PLAIN.more, "kafka": kafka})
         with bed.world(seed, topology) as world:
             world.start()
             yield _shared(world, protocol)
