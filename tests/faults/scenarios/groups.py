@@ -11,7 +11,7 @@ from tests.faults.bed import Bed, Result, judged
 from tests.faults.oracle import Violation
 from tests.faults.oracle.history import said
 from tests.faults.processes import ConsumerProcess
-from tests.faults.world import PARTITIONS, READ_BY, Topology, World
+from tests.faults.world import PARTITIONS, PLAIN, READ_BY, Topology, World
 
 NAME = "recommender"
 PROTOCOLS = ("consumer", "classic")
