@@ -14,7 +14,7 @@ from glowplug.events import Action, Interaction
 from glowplug.heads.described import Described
 from glowplug.heads.head import Head, read_head
 from glowplug.ranking.blocks import Layout
-from glowplug.ranking.fold import DecayedAverages, Part, Said, Side, TextOf, UserFold, unknown
+from glowplug.ranking.fold import DecayedAverages, ItemSpace, Part, Said, Side, TextOf, UserFold, unknown
 from glowplug.ranking.fold_with_head import WithHead
 from glowplug.ranking.memory import Memory, remember
 from glowplug.settings import RankingSettings
@@ -44,7 +44,8 @@ class World:
 
     def side(self, said: Said, memory: Memory, epoch: int = 2) -> Side:
         block_of: TextOf = self.blocks.get if self.head is not None else unknown
-        return self.fold.side(said, memory, self.text.get, self.layout, epoch, None, self.head, block_of)
+        space = ItemSpace(self.text.get, self.layout, epoch, head=self.head, block_of=block_of)
+        return self.fold.side(said, memory, space)
 
 
 @pytest.fixture(scope="module")

@@ -80,23 +80,26 @@ class Side:
     learned: Learned = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ItemSpace:
+    """What a user is folded against: the items as they are now, and the priors' epoch.
+
+    frame: what all items have in common, None while that is not known. head: the one that serves. block_of: an
+    item's columns of its block; None where the item is not known.
+    """
+
+    text_of: TextOf
+    layout: Layout
+    epoch: int
+    frame: Frame | None = None
+    head: Head | None = None
+    block_of: TextOf = unknown
+
+
 class UserFold(Protocol):
-    """(what was said, behaviour, items as they are now, epoch and its frame, head) -> vector.
+    """What was said and done -> a vector in the space of the items. Pure: equal inputs give equal bits."""
 
-    Pure: equal inputs give equal bits. frame: what all items have in common, None while that is not known. head:
-    the one that serves. block_of: an item's columns of its block; None where the item is not known."""
-
-    def side(
-        self,
-        said: Said,
-        memory: Memory,
-        text_of: TextOf,
-        layout: Layout,
-        epoch: int,
-        frame: Frame | None,
-        head: Head | None = None,
-        block_of: TextOf = unknown,
-    ) -> Side: ...
+    def side(self, said: Said, memory: Memory, space: ItemSpace) -> Side: ...
 
 
 class DecayedAverages:
@@ -118,27 +121,17 @@ class DecayedAverages:
         # A table, so that a rank has the same bits however long the history around it is.
         self._decay: Scores = np.exp2(-np.arange(settings.history) / settings.half_life)
 
-    def side(
-        self,
-        said: Said,
-        memory: Memory,
-        text_of: TextOf,
-        layout: Layout,
-        epoch: int,
-        frame: Frame | None,
-        head: Head | None = None,  # noqa: ARG002  it knows nothing of learned blocks, and leaves them empty
-        block_of: TextOf = unknown,  # noqa: ARG002
-    ) -> Side:
+    def side(self, said: Said, memory: Memory, space: ItemSpace) -> Side:
         settings = self._settings
         profile_share = self._profile_share(said)
         strength = self._strength(said)
         stated = self._stated(said, strength, profile_share)
-        lived, evidence = self._lived(memory, text_of)
-        pulls = stated + turned(lived, frame)
+        lived, evidence = self._lived(memory, space.text_of)
+        pulls = stated + turned(lived, space.frame)
         known = strength + evidence
         length = known / (known + settings.certainty)
         direction = sum_of_length(pulls, length)
-        vector = layout.user(direction, settings.popularity, settings.freshness, epoch)
+        vector = space.layout.user(direction, settings.popularity, settings.freshness, space.epoch)
         if direction is None:
             return Side(vector, POPULAR, ())
         personal = length / (length + settings.popularity + settings.freshness)

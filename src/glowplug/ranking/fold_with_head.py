@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from glowplug.events import Basis
-from glowplug.ranking.blocks import Layout
-from glowplug.ranking.fold import DecayedAverages, Said, Side, TextOf, sum_of_length, turned, unknown
-from glowplug.ranking.frame import Frame
+from glowplug.ranking.fold import DecayedAverages, ItemSpace, Said, Side, sum_of_length, turned
 from glowplug.ranking.memory import Memory
 from glowplug.vectors import Half
-
-if TYPE_CHECKING:
-    from glowplug.heads.head import Head
 
 
 class WithHead(DecayedAverages):
@@ -27,33 +21,25 @@ class WithHead(DecayedAverages):
     and both are brought to equal spread over items first.
     """
 
-    def side(
-        self,
-        said: Said,
-        memory: Memory,
-        text_of: TextOf,
-        layout: Layout,
-        epoch: int,
-        frame: Frame | None,
-        head: Head | None = None,
-        block_of: TextOf = unknown,
-    ) -> Side:
-        if head is None:
-            return super().side(said, memory, text_of, layout, epoch, frame)
+    def side(self, said: Said, memory: Memory, space: ItemSpace) -> Side:
+        if space.head is None:
+            return super().side(said, memory, space)
         settings = self._settings
-        learned = head.user(memory, said.attributes, block_of)
+        learned = space.head.user(memory, said.attributes, space.block_of)
         words = _in_words(said)
         strength, profile_share = self._strength(words), self._profile_share(words)
         stated = self._stated(words, strength, profile_share)
-        lived, evidence = self._lived(memory, text_of)
+        lived, evidence = self._lived(memory, space.text_of)
         share = strength / (strength + evidence + settings.certainty)
         rest = (1 - share) * learned.loud
         most = max(share, rest, settings.head_popularity, settings.head_freshness)
         text = sum_of_length(stated, share / most) if share else None
         block: Half = (rest / most * learned.vector.astype(np.float64)).astype(np.float16)
-        vector = layout.user(text, settings.head_popularity / most, settings.head_freshness / most, epoch, block)
+        vector = space.layout.user(
+            text, settings.head_popularity / most, settings.head_freshness / most, space.epoch, block
+        )
         basis = self._basis(said, evidence)
-        return Side(vector, basis, stated if text is not None else (), turned(lived, frame), learned.part)
+        return Side(vector, basis, stated if text is not None else (), turned(lived, space.frame), learned.part)
 
     def _basis(self, said: Said, evidence: float) -> Basis:
         """As without a head: what is known of the user is the same. What is not rests on the taste of all."""

@@ -11,7 +11,7 @@ from glowplug.index.retrieve import Hit, top_k
 from glowplug.ranking.catalogue import Catalogue
 from glowplug.ranking.changes import MAX_COVERS, At
 from glowplug.ranking.explain import explain
-from glowplug.ranking.fold import Side, UserFold
+from glowplug.ranking.fold import ItemSpace, Side, UserFold
 from glowplug.ranking.priors import Priors
 from glowplug.ranking.user import Listed, User, statements
 from glowplug.settings import RankingSettings
@@ -79,16 +79,10 @@ class Lists:
         catalogue, table = self._catalogue, self._priors.current
         said = statements(user, catalogue.fingerprint, catalogue.layout.text)
         frame = table.frame if table.frame is not None and table.frame.encoder == catalogue.fingerprint else None
-        return self._fold.side(
-            said,
-            user.memory,
-            catalogue.text_of,
-            catalogue.layout,
-            table.epoch,
-            frame,
-            catalogue.head,
-            catalogue.block_of,
+        space = ItemSpace(
+            catalogue.text_of, catalogue.layout, table.epoch, frame, catalogue.head, catalogue.block_of
         )
+        return self._fold.side(said, user.memory, space)
 
     def listed(self, side: Side, raw: tuple[Hit, ...]) -> Listed:
         """A list of the current epoch."""

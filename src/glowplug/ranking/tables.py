@@ -23,12 +23,11 @@ from glowplug.stream.versions import EVENT_ID_HEADER, EVENT_TIME_HEADER
 
 log = logging.getLogger(__name__)
 _item: TypeAdapter[ItemVector] = TypeAdapter(ItemVector)
-_stat: TypeAdapter[ItemCount | ItemPrior | Epoch] = TypeAdapter(
-    Annotated[ItemCount | ItemPrior | Epoch, Field(discriminator="type")]
-)
+Stat = ItemCount | ItemPrior | Epoch
+_stat: TypeAdapter[Stat] = TypeAdapter(Annotated[Stat, Field(discriminator="type")])
 
 
-def stat_key(record: ItemCount | ItemPrior | Epoch) -> str:
+def stat_key(record: Stat) -> str:
     """The record's key in item-stats."""
     if isinstance(record, ItemCount):
         return f"{record.partition}:{record.item_id}"
@@ -49,26 +48,26 @@ class Tables:
 
     def absorb(self, records: Sequence[Record], own: Collection[int]) -> None:
         """own: user partitions whose counts we keep ourselves; what the log says of them is older."""
-        self.catalogue.prepare(filter(None, map(_item_in, records)) if self.catalogue.head is not None else ())
-        for record in records:
-            try:
-                if record.topic == "item_vectors":
-                    self._item(record)
-                else:
-                    self._stat(record, own)
-            except Poison as error:
+        read = [(record, _decoded(record)) for record in records]
+        self.catalogue.prepare(value for _, value in read if isinstance(value, ItemVector))
+        for record, value in read:
+            if record.topic == "item_vectors":
+                self.read[record.partition] = record.offset + 1
+            if isinstance(value, Poison):
                 # Only our own consumers write these topics: one of a later version, most likely. Going on without
                 # the record serves everybody else; the record itself stays in its topic.
-                log.error("%s/%d@%d left out: %s", record.topic, record.partition, record.offset, error)
+                log.error("%s/%d@%d left out: %s", record.topic, record.partition, record.offset, value)
+            elif isinstance(value, ItemCount | ItemPrior | Epoch):
+                self._stat(value, own)
+            elif record.topic == "item_vectors":  # a null value in item-stats says nothing
+                self._item(record, value)
 
-    def _item(self, record: Record) -> None:
+    def _item(self, record: Record, value: ItemVector | Tombstone) -> None:
         at = At(record.partition, record.offset)
-        self.read[at.partition] = at.offset + 1
-        value = decode(record, _item, lambda item: item.item_id)
-        if isinstance(value, Tombstone):
-            change = self.catalogue.drop(value.id, at, *_deleted_by(record))
-        else:
+        if isinstance(value, ItemVector):
             change = self.catalogue.put(value, at, self.priors)
+        else:
+            change = self.catalogue.drop(value.id, at, *_deleted_by(record))
         if change is not None:
             self.wait(change)
 
@@ -77,25 +76,20 @@ class Tables:
         earlier = self.pending.pop(change.item_id, None)
         self.pending[change.item_id] = change.after(earlier)
 
-    def _stat(self, record: Record, own: Collection[int]) -> None:
-        value = decode(record, _stat, stat_key)
-        if isinstance(value, Tombstone):
-            return
+    def _stat(self, value: Stat, own: Collection[int]) -> None:
         if not isinstance(value, ItemCount):
             self.priors.read(value)
         elif value.partition not in own:
             self.counts.read(value)
 
 
-def _item_in(record: Record) -> ItemVector | None:
-    """What the record says of an item; None where it says something else, or nothing that can be read."""
-    if record.topic != "item_vectors":
-        return None
+def _decoded(record: Record) -> ItemVector | Stat | Tombstone | Poison:
     try:
-        value = decode(record, _item, lambda item: item.item_id)
-    except Poison:
-        return None
-    return None if isinstance(value, Tombstone) else value
+        if record.topic == "item_vectors":
+            return decode(record, _item, lambda item: item.item_id)
+        return decode(record, _stat, stat_key)
+    except Poison as error:
+        return error
 
 
 def _deleted_by(record: Record) -> tuple[str, datetime]:
