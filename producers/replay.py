@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     errors, out = Console(stderr=True, highlight=False), Console(highlight=False)
     try:
-        figures = run(
+        figures, _ = played(
             options.folder,
             settings_for(options.bootstrap_servers),
             factor=None if options.closed_loop else options.factor,
@@ -57,25 +57,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run(
-    folder: Path,
-    settings: Settings,
-    *,
-    factor: float | None = None,
-    tail: int | None = None,
-    seed: int | None = None,
-    k: int | None = None,
-    in_flight: int = IN_FLIGHT,
-    deadline_s: float = DEADLINE_S,
-    console: Console | None = None,
-) -> dict[str, Any]:
-    """The whole command. factor: None is a closed loop. Raises as `replay`, and BadInputFile, BadSettings."""
-    return played(
-        folder, settings, factor=factor, tail=tail, seed=seed, k=k, in_flight=in_flight, deadline_s=deadline_s,
-        console=console,
-    )[0]  # fmt: skip
-
-
 def played(
     folder: Path,
     settings: Settings,
@@ -88,7 +69,10 @@ def played(
     deadline_s: float = DEADLINE_S,
     console: Console | None = None,
 ) -> tuple[dict[str, Any], Account]:
-    """As `run`, and the account, which another replay of the same stream can be compared with."""
+    """The whole command: its figures, and the account, with which another replay of the same stream is compared.
+
+    factor: None is a closed loop. Raises as `replay`, and BadInputFile, BadSettings.
+    """
     size = settings.ranking.list_size
     k = k or size
     if k > size:

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 from prometheus_client import REGISTRY
 
-from glowplug.inference.encoder import KINDS, Kind, TokenBatch, Vectors
+from glowplug.inference.encoder import BEHIND_TOKENS, KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
-from glowplug.inference.shared import BEHIND_TOKENS, MEMO_CHARS, SharedEncoder, in_front
+from glowplug.inference.shared import MEMO_CHARS, SharedEncoder, in_front
 from glowplug.inference.turnstile import Turnstile
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from glowplug.inference.encoder import Kind, TokenBatch, Vectors, encode_in_stages, fingerprint, unit
+from glowplug.inference.encoder import (
+    BEHIND_TOKENS,
+    Kind,
+    TokenBatch,
+    Vectors,
+    encode_in_stages,
+    fingerprint,
+    unit,
+)
 
 DIM = 64  # random signs of this many dimensions keep unrelated words within about .12 of orthogonal
 BATCH = 32  # texts in one forward pass
@@ -27,6 +35,8 @@ class FakeEncoder:
     fails_on: encoding raises RuntimeError when a text contains this; nan_on: such a text's row is NaN.
     encoded: texts that went through `forward` so far.
     """
+
+    behind_tokens = BEHIND_TOKENS
 
     def __init__(self, dim: int = DIM, *, fails_on: str | None = None, nan_on: str | None = None) -> None:
         self.dim = dim

@@ -22,9 +22,6 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # Passes of users and items before one of profiles goes between all the same: an import of items lasts minutes, and
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
-# Padded tokens in a pass behind the others: it takes what a pass of one sentence takes (12 ms on two busy cores; 64
-# tokens took 17 and 128 took 30), so nobody waits longer for it than for another user's sentence.
-BEHIND_TOKENS = 32
 
 
 class SharedEncoder:
@@ -80,8 +77,7 @@ class SharedEncoder:
         batches = self._encoder.tokenise(texts, kind)
         rank, label = RANKS[kind], str(kind)
         if is_behind:
-            tokens = getattr(self._encoder, "behind_tokens", BEHIND_TOKENS)
-            batches = [piece for batch in batches for piece in _cut(batch, tokens)]
+            batches = [piece for batch in batches for piece in _cut(batch, self._encoder.behind_tokens)]
             rank, label = BEHIND_RANK, "profile"
         for batch in batches:
             with self._turnstile.turn(rank):

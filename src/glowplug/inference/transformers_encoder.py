@@ -12,7 +12,15 @@ from glowplug.errors import BadSettings
 from glowplug.inference.batches import CPU_TOKENS, token_batches
 from glowplug.inference.centre import Centre, centre_for
 from glowplug.inference.devices import device_of, dtype_of, is_out_of_memory
-from glowplug.inference.encoder import Kind, TokenBatch, Vectors, encode_in_stages, fingerprint, unit
+from glowplug.inference.encoder import (
+    BEHIND_TOKENS,
+    Kind,
+    TokenBatch,
+    Vectors,
+    encode_in_stages,
+    fingerprint,
+    unit,
+)
 from glowplug.inference.layout import read_layout
 from glowplug.inference.network import load_network
 from glowplug.inference.pooling import pool
@@ -26,6 +34,8 @@ class TransformersEncoder:
 
     load_seconds: what the constructor took.
     """
+
+    behind_tokens = BEHIND_TOKENS
 
     def __init__(self, source: Source, settings: EncoderSettings) -> None:
         """Raises ModelMissing when the folder cannot be loaded, BadSettings when dim or device do not fit."""
