@@ -1,5 +1,5 @@
-# The image of every Glowplug service. The model is fetched and converted here, so that containers start fast, on a
-# read-only file system, and without asking any hub.
+# The image of every Glowplug service. The model is fetched and converted, and what profiles are made of is encoded
+# here, so that containers start fast, on a read-only file system, and without asking any hub.
 #   docker build -t glowplug:0.1.0 .
 ARG ENCODER_MODEL=small
 
@@ -30,7 +30,8 @@ RUN pip wheel --no-deps --wheel-dir wheels . && pip install --no-deps wheels/*.w
 ENV HF_HOME=/opt/models/hub \
     GLOWPLUG_ENCODER__MODEL=$ENCODER_MODEL \
     GLOWPLUG_ENCODER__CACHE_DIR=/opt/models
-RUN python -c "from glowplug import settings; from glowplug.inference import encoder; encoder.load(settings.load().encoder)"
+RUN python -c "from glowplug import settings; from glowplug.inference import encoder; from glowplug.profiles import model; \
+    here = settings.load(profiles={'model': 'encoder'}); model.load(here, encoder.load(here.encoder))"
 
 
 FROM python:3.11-slim

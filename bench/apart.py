@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -10,20 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from glowplug.embedded.pacing import ANSWER_S, DIRECT, LagGate, health_lag
 from glowplug.embedded.places import free_port
 from glowplug.errors import NotInTime, Unreachable
-from glowplug.settings import Settings, load
+from glowplug.settings import ProfileSettings, Settings, load
 from glowplug.stream.admin import ensure_topics
-from glowplug.stream.clients import admin_config
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place
 from glowplug.stream.reader import Names
@@ -56,18 +55,23 @@ class Apart:
     def wait_idle(self, timeout_s: float, quiet_s: float = QUIET_S) -> None:
         """Until, for quiet_s, no record waits and none is added. Raises NotInTime."""
         topics = ensure_topics(self.settings, create=False).context.partitions
-        offsets = Offsets(lambda: AdminClient(admin_config(self.settings)), Names(self.settings))
         places = [Place(topic, number) for topic, count in topics.items() for number in range(count)]
-        since = time.monotonic()
-        end, before = since + timeout_s, offsets.written(places)
-        while time.monotonic() - since < quiet_s:
-            self.check()
-            time.sleep(POLL_S)
-            ends = offsets.written(places)
-            if ends != before or health_lag(self._url("health")):
-                before, since = ends, time.monotonic()
-            if time.monotonic() > end:
-                raise NotInTime(f"the stack is not idle within {timeout_s:.0f} s")
+        with closing(Offsets(self.settings, Names(self.settings))) as offsets:
+            since = time.monotonic()
+            end, before = since + timeout_s, offsets.written(places)
+            while time.monotonic() - since < quiet_s:
+                self.check()
+                time.sleep(POLL_S)
+                ends = offsets.written(places)
+                if ends != before or health_lag(self._url("health")):
+                    before, since = ends, time.monotonic()
+                if time.monotonic() > end:
+                    raise NotInTime(f"the stack is not idle within {timeout_s:.0f} s")
+
+    def profiles(self) -> str:
+        """The profile model that runs, and why; of a stack of single consumers what our own settings say."""
+        told: dict[str, str] = json.loads(self._get("health"))
+        return told.get("profiles", self.settings.profiles.model)
 
     def peak_memory_bytes(self) -> int | None:
         """Of the stack's process, without broker and Redis; None where the system does not tell."""
@@ -137,6 +141,19 @@ def running(
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_S)
+
+
+def take_profiles(parser: argparse.ArgumentParser) -> None:
+    """The option --profiles, for `profiles_of`."""
+    parser.add_argument(
+        "--profiles", choices=get_args(ProfileSettings.model_fields["model"].annotation),
+        help="profiles.model of what is started here; default: as the settings say",
+    )  # fmt: skip
+
+
+def profiles_of(options: argparse.Namespace) -> dict[str, str]:
+    """What --profiles says, as variables."""
+    return {"GLOWPLUG_PROFILES__MODEL": options.profiles} if options.profiles else {}
 
 
 def delta(before: dict[str, Any], after: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -20,7 +20,7 @@ from typing import Any
 from confluent_kafka import Producer
 from rich.console import Console
 
-from bench.apart import Apart, delta, running
+from bench.apart import Apart, delta, profiles_of, running, take_profiles
 from bench.ears import Ears, round_trip_s
 from bench.hops import floors
 from bench.latency_report import Measured, figures_of, percentiles, rows, table
@@ -49,16 +49,16 @@ def main() -> int:
     console = Console(highlight=False)
     settings = load(**_addresses(options))
     load_before = os.getloadavg()[0]
-    with running(options.broker, settings) as stack:
+    with running(options.broker, settings, profiles_of(options)) as stack:
         shop = Shop(options.seed)
         seconds = _fill(stack, shop, options, console)
         with Ears(stack.settings) as ears:
             paths = _measure(stack, shop, ears, options, console)
         console.print("floors …")
         floor = _floors(stack.settings, paths, options)
-        memory = stack.peak_memory_bytes()
+        memory, profiles = stack.peak_memory_bytes(), stack.profiles()
     figures = {
-        "broker": options.broker,
+        "broker": options.broker, "profiles": profiles,
         "users": options.users, "items": options.items, "likes": options.likes,
         "seconds_until_loaded": seconds,
         "events_per_s": RATE, "events_of_each_kind": options.count,
@@ -225,6 +225,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--likes", type=int, default=10_000, help="loaded before, by the users in turn")
     parser.add_argument("--count", type=int, default=COUNT, help="events of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    take_profiles(parser)
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser
 

@@ -20,6 +20,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.apart import take_profiles
 from bench.machine import write
 from glowplug.data.ml100k import fetch
 from glowplug.embedded.pacing import LagGate
@@ -41,10 +42,12 @@ def main() -> int:
     parser.add_argument(
         "--data", type=Path, help="folder of RecBole atomic files; default: the recbole wheel's copy"
     )
+    take_profiles(parser)
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
     console = Console(highlight=False)
-    settings = load(observe={"port": 0, "log_level": "warning"})
+    profiles = {"profiles": {"model": options.profiles}} if options.profiles else {}
+    settings = load(observe={"port": 0, "log_level": "warning"}, **profiles)
     configure(settings.observe)
     with tempfile.TemporaryDirectory(prefix="ml-100k-") as folder, Stack(settings, broker=options.broker) as stack:
         files = fetch(Path(folder), options.data)
@@ -66,6 +69,7 @@ def main() -> int:
         full, users = _full_lists(stack, Path(folder) / "users.jsonl")
         figures: dict[str, Any] = {
             "broker": options.broker,
+            "profiles": str(stack.profiles),
             "items": files.items,
             "users": files.users,
             "interactions": files.interactions,

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.apart import running
+from bench.apart import profiles_of, running, take_profiles
 from bench.machine import write
 from bench.past import write_past
 from glowplug.data.ml100k import fetch
@@ -45,6 +45,7 @@ def main() -> int:
     with_head.add_argument(
         "--head", type=Path, help="replay again with this head, which must not have seen the tail"
     )
+    take_profiles(parser)
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
     console = Console(highlight=False)
@@ -64,13 +65,14 @@ def _replay(
     folder: Path, settings: Settings, options: argparse.Namespace, console: Console, heads: Path | None = None
 ) -> tuple[dict[str, Any], Account]:
     variables = {"GLOWPLUG_RANKING__HEADS": str(heads)} if heads is not None else {}
-    with running(options.broker, settings, variables) as stack:
+    with running(options.broker, settings, variables | profiles_of(options)) as stack:
+        profiles = stack.profiles()
         figures, account = played(
             folder / "events", stack.settings,
             factor=options.factor, tail=options.tail, seed=options.seed, console=console,
         )  # fmt: skip
     console.print(table(figures))
-    return {"broker": options.broker, **figures}, account
+    return {"broker": options.broker, "profiles": profiles, **figures}, account
 
 
 def _beside(

@@ -17,7 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from rich.console import Console
 from rich.table import Table
 
-from bench.apart import Apart, running
+from bench.apart import Apart, profiles_of, running, take_profiles
 from bench.machine import write
 from bench.texts import Shop, line
 from glowplug.errors import NotInTime
@@ -33,7 +33,7 @@ SETTLE_S = 8.0  # longer than the window of item-caused lists
 ANSWER_S = 30.0
 LIKES = 5  # by each user: a young shop
 OF_ITEMS = ("items", "item_vectors", "item_stats")
-OF_USERS = ("users", "user_vectors", "interactions", "user_states", "recommendations")
+OF_USERS = ("users", "user_vectors", "user_profiles", "interactions", "user_states", "recommendations")
 
 
 @dataclass(slots=True)
@@ -58,15 +58,16 @@ class Weight:
 def main() -> int:
     options = _parser().parse_args()
     console = Console(highlight=False)
-    with running(options.broker, load()) as stack:
+    with running(options.broker, load(), profiles_of(options)) as stack:
         seconds = _fill(stack, options, console)
         weights = {name: _weigh(stack, name) for name in (*OF_ITEMS, *OF_USERS, "item_audiences", "dead_letters")}
         full, missing = _in_redis(stack, options)
-        memory = stack.peak_memory_bytes()
+        memory, profiles = stack.peak_memory_bytes(), stack.profiles()
     per_item = _bytes_per(weights, OF_ITEMS, options.items)
     per_user = _bytes_per(weights, OF_USERS, options.users)
     figures: dict[str, Any] = {
         "broker": options.broker,
+        "profiles": profiles,
         "users": options.users,
         "items": options.items,
         "likes": options.likes * options.users,
@@ -185,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--likes", type=int, default=LIKES, help="by each user")
     parser.add_argument("--seed", type=int, default=0)
+    take_profiles(parser)
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser
 

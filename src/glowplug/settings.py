@@ -215,10 +215,11 @@ class LabelSettings(Section):
 class ProfileSettings(Section):
     """What is inferred from the texts of users and items, and by which model."""
 
-    model: Literal["encoder", "generate", "endpoint", "off"] = Field(
-        "off",
+    model: Literal["auto", "encoder", "generate", "endpoint", "off"] = Field(
+        "auto",
         description="encoder: labels of a taxonomy by words and vectors; generate: a language model in this "
-        "process; endpoint: one on a server; off: no profiles",
+        "process; endpoint: one on a server; off: no profiles; auto: generate on CUDA, where its package and "
+        "the whole model are here already, else encoder",
     )
     taxonomy: Path | None = Field(None, description="a file of further labels, like Glowplug's own taxonomy.json")
     labels: dict[str, LabelSettings] = Field(default={}, description="further labels by their id")

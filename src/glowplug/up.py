@@ -74,6 +74,7 @@ def banner(stack: Stack) -> Panel:
     table.add_row("Kafka", f"{settings.kafka.bootstrap_servers}\n{kinds[stack.broker]}")
     table.add_row("Redis", redacted(settings.redis.url))
     table.add_row("model", f"{settings.encoder.model} ({stack.fingerprint})")
+    table.add_row("profiles", str(stack.profiles))
     table.add_row("consumers", ", ".join(stack.consumers))
     table.add_row("metrics", f"http://{observe.host}:{observe.port}/metrics and /health")
     table.add_row("stop", "Ctrl-C")

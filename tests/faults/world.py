@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from glowplug.audit.reading import take
@@ -18,7 +18,7 @@ from glowplug.audit.verify import verify
 from glowplug.errors import Recoverable
 from glowplug.settings import Settings, load
 from glowplug.stream.admin import ensure_topics
-from glowplug.stream.clients import admin_config, group_id, reader_config
+from glowplug.stream.clients import admin_config, group_id
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place
 from glowplug.stream.reader import Names
@@ -90,7 +90,7 @@ class World:
         self.names = Names(self.settings)
         self._topics = ensure_topics(self.settings).context
         self._admin = AdminClient(admin_config(self.settings))
-        self._offsets = Offsets(lambda: AdminClient(admin_config(self.settings)), self.names)
+        self._offsets = Offsets(self.settings, self.names)
         self._environment = _environment(self._sections, folder)
         self._at_rest: dict[tuple[str, int], Held] = {}
         self.processes: dict[tuple[str, str], ConsumerProcess] = {}
@@ -105,6 +105,7 @@ class World:
         for process in self.processes.values():
             process.kill()
         self.watcher.close()
+        self._offsets.close()
 
     # ---- what a scenario does ----------------------------------------------------------------------------
 
@@ -222,17 +223,9 @@ class World:
         return READ_BY[name]
 
     def _committed(self, name: str, topics: tuple[str, ...]) -> dict[Place, int]:
-        """By a consumer that joins nothing: an admin client's question ends the process where the broker dies
-        meanwhile (librdkafka#3663)."""
-        wanted = [
-            self.names.partition(Place(topic, n)) for topic in topics for n in range(self._topics.partitions[topic])
-        ]
-        asker = Consumer(reader_config(self.settings, name) | {"group.id": group_id(self.settings, name)})
-        try:
-            answers = asker.committed(wanted, timeout=ANSWER_S)
-        finally:
-            asker.close()
-        return {self.names.place(each): max(0, each.offset) for each in answers}
+        places = [Place(topic, n) for topic in topics for n in range(self._topics.partitions[topic])]
+        found = self._offsets.committed(group_id(self.settings, name), places, is_final=True)
+        return dict.fromkeys(places, 0) | found
 
     def _judge(self) -> list[Violation]:
         history = self.history()

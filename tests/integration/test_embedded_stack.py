@@ -24,14 +24,24 @@ from glowplug.embedded.stack import Broker, Stack
 from glowplug.errors import BadSettings, Fatal, ModelMissing, PortInUse, Unreachable
 from glowplug.inference.fake import FakeEncoder
 from glowplug.serving.store import Store
-from glowplug.settings import EncoderSettings, KafkaSettings, ObserveSettings, RedisSettings, Settings, TopicNames
+from glowplug.settings import (
+    EncoderSettings,
+    KafkaSettings,
+    ObserveSettings,
+    ProfileSettings,
+    RedisSettings,
+    Settings,
+    TopicNames,
+)
 from glowplug.stream.step import Step
 from tests.support.echo import Echo
 from tests.support.events import interaction
 from tests.support.kafka import latest_by_key, produce, producing, read_to_end, send
 from tests.support.waiting import wait_until
 
-SETTINGS = Settings(encoder=EncoderSettings(model="fake"), observe=ObserveSettings(port=0))
+SETTINGS = Settings(
+    encoder=EncoderSettings(model="fake"), observe=ObserveSettings(port=0), profiles=ProfileSettings(model="off")
+)
 
 
 @contextmanager
@@ -67,6 +77,7 @@ def test_health_tells_the_broker_and_the_lag(redis_url: str, monkeypatch: pytest
         "state": "ok",
         "components": {"echo": {"state": "ok", "detail": ""}},
         "broker": "builtin",
+        "profiles": "off",
         "lag": 0,
     }
 

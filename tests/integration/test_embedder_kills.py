@@ -49,7 +49,7 @@ def test_killed_at_every_step_each_valid_input_is_applied_once_and_each_invalid_
     names = topics.model_dump()
     killed = Killed(
         f"consumers.{consumer}", consumer, kafka, topics, prefix, tmp_path,
-        KAFKA__REKEY_INTERACTIONS="true", STREAM__MAX_BATCH=str(BATCH),
+        KAFKA__REKEY_INTERACTIONS="true", STREAM__MAX_BATCH=str(BATCH), PROFILES__MODEL="off",
     )  # fmt: skip
     ensure_topics(
         load(kafka={"bootstrap_servers": kafka, "partitions": 1, "rekey_interactions": True, "topics": names})

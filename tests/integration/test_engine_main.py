@@ -26,6 +26,7 @@ def program(bootstrap: str, **variables: str) -> subprocess.Popen[str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
         "GLOWPLUG_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "GLOWPLUG_ENCODER__MODEL": "fake",
+        "GLOWPLUG_PROFILES__MODEL": "off",
         **variables,
     }
     return subprocess.Popen(

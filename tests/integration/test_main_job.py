@@ -28,6 +28,7 @@ SETTINGS = {
     "RANKING__WINDOW_S": "0.5",
     "RANKING__POPULARITY": "0",
     "RANKING__FRESHNESS": "0",
+    "PROFILES__MODEL": "auto",
 }
 CATALOGUE = {
     "astro-1": ("Rings of Saturn", "A documentary about planets, their moons and the probes to them.", "video"),
@@ -93,7 +94,8 @@ def test_a_new_user_gets_real_recommendations_with_reasons(world: World) -> None
     event_id = outsider.user("ada", "I spend clear nights outside with my telescope", interests=["space probes"])
     event = outsider.answer("ada", event_id)
     assert set(shown(event)[:3]) <= {"astro-1", "astro-2", "astro-3", "astro-4"}
-    assert (event["reason"], event["stage"]) == ("user.created", "provisional")
+    assert event["reason"] == "user.created"
+    assert event["stage"] in ("provisional", "refined")  # the latter where both were read at once
     assert event["encoder"]
     assert all(one["explanation"]["text"] for one in event["items"])
     assert [one["rank"] for one in event["items"]] == list(range(1, LIST + 1))
@@ -290,6 +292,7 @@ def test_a_repeated_or_late_event_changes_nothing(world: World) -> None:
     outsider.answer("rep", outsider.user("rep", "astronomy"))
     first = outsider.act("rep", "bread-1", "like", event_id="once-only")
     outsider.answer("rep", first)
+    outsider.quiet(QUIET_S)  # a refined list has come by then
     before = len(outsider.lists("rep"))
     outsider.act("rep", "bread-1", "like", event_id="once-only")
     outsider.quiet(QUIET_S)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from glowplug.embedded.apache import ApacheBroker
 from glowplug.errors import BrokerUnavailable
 from glowplug.settings import load
-from glowplug.stream.clients import admin_config
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place
 from glowplug.stream.reader import Names
@@ -34,7 +32,7 @@ def test_offsets_are_told_again_by_a_broker_that_was_killed_and_restarted(broker
     settings = load(kafka={"bootstrap_servers": broker.bootstrap})
     create_topic(broker.bootstrap, "items")
     produce(broker.bootstrap, "items", "i", {})
-    offsets = Offsets(lambda: AdminClient(admin_config(settings)), Names(settings))
+    offsets = Offsets(settings, Names(settings))
     place = Place("items", 0)
     told: list[int] = []
 

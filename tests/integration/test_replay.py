@@ -11,13 +11,21 @@ from glowplug.embedded.places import free_port
 from glowplug.embedded.stack import Stack
 from glowplug.errors import BadTopics, Unreachable
 from glowplug.inference.fake import FakeEncoder
-from glowplug.settings import EncoderSettings, KafkaSettings, ObserveSettings, RankingSettings, Settings
-from producers.replay import main, run
+from glowplug.settings import (
+    EncoderSettings,
+    KafkaSettings,
+    ObserveSettings,
+    ProfileSettings,
+    RankingSettings,
+    Settings,
+)
+from producers.replay import main, played
 from producers.wire import Wire
 
 SETTINGS = Settings(
     encoder=EncoderSettings(model="fake"),
     observe=ObserveSettings(port=0),
+    profiles=ProfileSettings(model="off"),
     ranking=RankingSettings(window_s=0),  # else the import would wait for the end of a window
 )
 ITEMS, USERS, LIKES = 12, 3, 4  # likes by each user, of items that no other user likes
@@ -31,7 +39,7 @@ def test_every_like_of_the_tail_is_one_test_and_gets_its_list(
 ) -> None:
     write(tmp_path)
     with Stack(SETTINGS, encoder=FakeEncoder()) as stack:
-        figures = run(tmp_path, stack.settings, factor=factor, tail=7, deadline_s=20)
+        figures, _ = played(tmp_path, stack.settings, factor=factor, tail=7, deadline_s=20)
     assert figures["imported"] == ITEMS + USERS + USERS * LIKES - 7
     assert (figures["events"], figures["tests"], figures["unanswered"]) == (7, 7, 0)
     # All twelve items fit a list, so what has not been met is on it, and popularity holds it as well.

@@ -16,7 +16,14 @@ from glowplug.embedded.stack import Stack
 from glowplug.events import Recommendations
 from glowplug.heads.folder import read_pointer, step, write_pointer
 from glowplug.serving.view import RedisView
-from glowplug.settings import KafkaSettings, ObserveSettings, RedisSettings, Settings, TopicNames
+from glowplug.settings import (
+    KafkaSettings,
+    ObserveSettings,
+    ProfileSettings,
+    RedisSettings,
+    Settings,
+    TopicNames,
+)
 from producers.publish import publish
 from tests.support.heads import NOON, Shelf, fake_encoder, interactions, promote
 from tests.support.waiting import wait_until
@@ -37,6 +44,7 @@ def tree(shelf: Shelf, heads: Path, kafka: str, redis_url: str, topics: TopicNam
         redis=RedisSettings(url=redis_url, key_prefix=f"{prefix}:"),
         encoder=fake_encoder(shelf.folder).encoder,
         observe=ObserveSettings(port=0),
+        profiles=ProfileSettings(model="off"),
         ranking=ranking,
     )
 

@@ -21,10 +21,14 @@ STOP_S = 30.0
 
 @contextmanager
 def glowplug_up(kafka: str, redis_url: str, prefix: str, log: Path, **settings: str) -> Iterator[int]:
-    """Yields the port of /metrics and /health once all is ready. settings: environment, without GLOWPLUG_."""
+    """Yields the port of /metrics and /health once all is ready. settings: environment, without GLOWPLUG_; without
+    profiles, unless it says so."""
     port = free_port()
     topics = {f"KAFKA__TOPICS__{name.upper()}": f"{prefix}.{default}" for name, default in TopicNames()}
-    variables = {"KAFKA__APPLICATION": prefix, "REDIS__KEY_PREFIX": f"{prefix}:", "OBSERVE__PORT": str(port)}
+    variables = {
+        "KAFKA__APPLICATION": prefix, "REDIS__KEY_PREFIX": f"{prefix}:", "OBSERVE__PORT": str(port),
+        "PROFILES__MODEL": "off",
+    }  # fmt: skip
     environment = os.environ | {f"GLOWPLUG_{key}": value for key, value in (topics | variables | settings).items()}
     program = str(Path(sys.executable).with_name("glowplug"))
     command = [program, "up", "--bootstrap-servers", kafka, "--redis-url", redis_url]

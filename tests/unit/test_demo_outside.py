@@ -101,11 +101,14 @@ def test_a_refined_list_rests_on_what_was_read_in_the_event(
     assert found is None or found[1] is heard.lists[cast.ADA][1]
 
 
-def test_the_demo_infers_profiles_and_leaves_the_choice_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load().profiles.model == "off"
-    assert demo.own_settings().profiles.model == "encoder"
-    monkeypatch.setenv("GLOWPLUG_PROFILES__MODEL", "endpoint")
-    assert demo.own_settings().profiles.model == "endpoint"
+@pytest.mark.parametrize("model", ["endpoint", "off"])
+def test_the_demo_leaves_the_choice_of_the_profile_model_to_the_settings(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.delenv("GLOWPLUG_PROFILES__MODEL", raising=False)
+    assert demo.own_settings().profiles == load().profiles
+    monkeypatch.setenv("GLOWPLUG_PROFILES__MODEL", model)
+    assert demo.own_settings().profiles.model == model
 
 
 def test_a_failed_step_is_told_and_gives_its_exit_code(

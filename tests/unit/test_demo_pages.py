@@ -12,7 +12,8 @@ from glowplug.demo import cast, keep, pages
 from glowplug.demo.catalogue import read
 from glowplug.demo.outside import Arrived, Heard, answering
 from glowplug.events import Basis, Explanation, ItemCreated, Recommendations, Recommended, UserCreated
-from glowplug.settings import load
+from glowplug.profiles.choice import Choice, Found, choose, decide
+from glowplug.settings import ProfileSettings, load
 from producers.lines import Line, parse
 from tests.support.demo import profile_of
 
@@ -43,6 +44,19 @@ def listed(*item_ids: str, user_id: str = cast.ADA, covers: tuple[str, ...] = ()
         source_event_time=NOW,
         generated_at=NOW,
     )
+
+
+@pytest.mark.parametrize(
+    ("profiles", "words"),
+    [
+        (decide(ProfileSettings(), Found()), "by encoder (auto: no CUDA device here), from the words of users"),
+        (choose(ProfileSettings(model="endpoint")), "by endpoint, from the words of users"),
+        (choose(ProfileSettings(model="off")), "profiles   off"),
+    ],
+    ids=["chosen", "named", "off"],
+)
+def test_the_status_says_which_profile_model_works_and_why(profiles: Choice, words: str) -> None:
+    assert words in shown(pages.running(load(), "fake", profiles, ["recommender"], "in memory"))
 
 
 def test_a_list_names_title_domain_language_score_and_reason() -> None:

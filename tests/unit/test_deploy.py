@@ -49,6 +49,10 @@ def test_every_consumer_is_a_service_of_its_own() -> None:
     assert sorted(service.consumer or "" for service in CONSUMERS.values()) == sorted(consumer_names())
 
 
+def test_all_consumers_but_the_rekeyer_start_unless_they_are_left_out() -> None:
+    assert [name for name, service in CONSUMERS.items() if not service.is_default] == ["interaction-rekeyer"]
+
+
 @pytest.mark.parametrize("service", CONSUMERS.values(), ids=CONSUMERS)
 def test_a_consumer_can_be_scaled(service: Service) -> None:
     # A fixed name or host name, or a published port, can be had by one container only.

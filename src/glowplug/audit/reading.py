@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient
 from redis.exceptions import RedisError, ResponseError
 
 from glowplug.audit.log import TOPICS, Log
@@ -18,7 +17,7 @@ from glowplug.errors import BrokerUnavailable, StoreUnavailable, shown
 from glowplug.serving.redis_store import BEGUN, client, without_password
 from glowplug.settings import RedisSettings, Settings
 from glowplug.stream.admin import Topics, ensure_topics
-from glowplug.stream.clients import admin_config, group_id, reader_config
+from glowplug.stream.clients import group_id, reader_config
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place
 from glowplug.stream.reader import Names, Reader
@@ -45,11 +44,11 @@ def take(settings: Settings, *, with_redis: bool = True, progress: Progress = si
     settings = settings.model_copy(update={"kafka": kafka})
     store = client(settings.redis.url, settings.redis.timeout_s) if with_redis else None
     names = Names(settings)
-    offsets = Offsets(lambda: AdminClient(admin_config(settings)), names)
-    # The groups first: whatever they have committed is in Redis and in the topics when those are read.
-    committed = {} if topics.is_builtin else _committed(offsets, settings, topics)
     places = [Place(topic, n) for topic in TOPICS for n in range(topics.context.partitions[topic])]
-    begins, ends, taken_at = offsets.beginnings(places), offsets.written(places), datetime.now(UTC)
+    with contextlib.closing(Offsets(settings, names)) as offsets:
+        # The groups first: whatever they have committed is in Redis and in the topics when those are read.
+        committed = {} if topics.is_builtin else _committed(offsets, settings, topics)
+        begins, ends, taken_at = offsets.beginnings(places), offsets.written(places), datetime.now(UTC)
     log = Log()
     config = {"fetch.wait.max.ms": WAIT_MS} | reader_config(settings, "audit")
     with contextlib.closing(Reader(Consumer(config), names)) as reader:

@@ -58,7 +58,7 @@ def play(console: Console, *, is_kept: bool) -> None:
             until_the_end.enter_context(stack)
         outside = until_the_end.enter_context(Outside(stack.settings))
         view = until_the_end.enter_context(RedisView(stack.settings.redis.url))
-        console.print(pages.running(stack.settings, stack.fingerprint, stack.consumers, LIMITS))
+        console.print(pages.running(stack.settings, stack.fingerprint, stack.profiles, stack.consumers, LIMITS))
         loaded = load_catalogue(stack, outside, console)
         console.print(pages.loaded(len(loaded.items), len(loaded.users), loaded.interactions, loaded.seconds))
         Play(stack, outside, view, loaded, console).run()
@@ -70,11 +70,9 @@ def play(console: Console, *, is_kept: bool) -> None:
 
 
 def own_settings() -> Settings:
-    """Those in force, on servers of our own: a demo has no business on anybody's broker. With profiles, by the
-    encoder where the settings name no other model; of users only: what items are, the catalogue says itself."""
-    profiles = load().profiles
+    """Those in force, on servers of our own: a demo has no business on anybody's broker. Profiles of users only:
+    what items are, the catalogue says itself."""
     return load(
-        profiles=profiles.model_copy(update={"model": "encoder"}) if profiles.model == "off" else profiles,
         profile_writer={"items": False},
         kafka={"bootstrap_servers": "", "properties": {}},
         redis={"url": "", "key_prefix": ""},

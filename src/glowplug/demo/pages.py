@@ -14,6 +14,7 @@ from rich.text import Text
 
 from glowplug.demo.marked import AVOIDED, PREFERRED, WANTED, claim_lines, harmless, marked, spans
 from glowplug.events import Event, Interaction, ItemUpsert, Recommendations, UserProfile, UserUpsert
+from glowplug.profiles.choice import Choice
 from glowplug.settings import Settings
 
 SHOWN = 8  # rows of a list: more scroll the sentence above them off a small screen
@@ -79,7 +80,9 @@ def opening() -> RenderableType:
     )  # fmt: skip
 
 
-def running(settings: Settings, fingerprint: str, consumers: Sequence[str], limits: str) -> RenderableType:
+def running(
+    settings: Settings, fingerprint: str, profiles: Choice, consumers: Sequence[str], limits: str
+) -> RenderableType:
     """Where everything is, and what the broker is not."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
@@ -87,7 +90,8 @@ def running(settings: Settings, fingerprint: str, consumers: Sequence[str], limi
     table.add_row("  Kafka", Text.assemble(settings.kafka.bootstrap_servers, "  ", (limits, "dim")))
     table.add_row("  Redis", settings.redis.url)
     table.add_row("  model", f"{settings.encoder.model} ({fingerprint})")
-    table.add_row("  profiles", f"by {settings.profiles.model}, from the words of users")
+    is_off = profiles.settings.model == "off"
+    table.add_row("  profiles", "off" if is_off else f"by {profiles}, from the words of users")
     table.add_row("  consumers", ", ".join(consumers))
     return Group(table, Text())
 

@@ -50,6 +50,9 @@ class Play:
         self._users[user.user_id] = user
         arrived, visible_ms = self._answer(user.user_id, user.event_id, user.event_time)
         self._console.print(pages.timing(arrived.event, arrived.ms_since(user.event_time), visible_ms))
+        if self._stack.settings.profiles.model == "off":
+            self._show_list(arrived.event)
+            return
         profile, refined = self._outside.wait(
             lambda heard: refining(heard, user.user_id, user.event_id), STEP_S, f"a refined list of {user.user_id}"
         )
@@ -58,10 +61,17 @@ class Play:
         self._console.print(pages.refined_timing(refined.event, read_ms, refined_ms))
         if refined is arrived:  # on a busy machine the recommender can read both at once
             self._console.print(pages.note("The profile came with the words: the first list is refined already."))
-            self._console.print(pages.list_table(refined.event, self._items))
+            self._show_list(refined.event)
         else:
             self._console.print(pages.compared_table(arrived.event, refined.event, self._items))
-        mix = pages.mix(refined.event, self._items, pages.SHOWN)
+            self._show_mix(refined.event)
+
+    def _show_list(self, event: Recommendations) -> None:
+        self._console.print(pages.list_table(event, self._items))
+        self._show_mix(event)
+
+    def _show_mix(self, event: Recommendations) -> None:
+        mix = pages.mix(event, self._items, pages.SHOWN)
         self._console.print(pages.note(f"Languages of the first {pages.SHOWN}: {mix}."))
 
     def new_item(self) -> None:

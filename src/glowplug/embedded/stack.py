@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from confluent_kafka.admin import AdminClient
-
 from glowplug.embedded.apache import ApacheBroker
 from glowplug.embedded.kafka_builtin import PARTITIONS, BuiltinBroker
 from glowplug.embedded.redis_server import RedisServer
@@ -22,11 +20,11 @@ from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.threads import wait_passively
 from glowplug.observe.health import Health
 from glowplug.observe.server import serve
+from glowplug.profiles.choice import Choice, choose
 from glowplug.serving.redis_store import RedisStore
 from glowplug.serving.store import Store
 from glowplug.settings import Settings
 from glowplug.stream.admin import ensure_topics
-from glowplug.stream.clients import admin_config
 from glowplug.stream.offsets import Offsets
 from glowplug.stream.positions import Place
 from glowplug.stream.reader import Names
@@ -53,7 +51,8 @@ class Running:
 
 
 class Stack(Started):
-    """`settings` are those in force: after `start`, with the addresses of what was started.
+    """`settings` are those in force: after `start`, with the addresses of what was started, and the profile model
+    that was chosen.
 
     broker:     None: the one that kafka.bootstrap_servers names, else the built-in one.
     kafka_port, redis_port: of what is started here; 0 for any free one.
@@ -85,6 +84,7 @@ class Stack(Started):
         self.settings = settings
         self.broker: str = "yours" if given else broker or "builtin"
         self.encoder = encoder
+        self.profiles = Choice(settings.profiles)  # auto has become a model after `start`
         self.health = StackHealth(self)
         self.failure: BaseException | None = None
         self.ended = threading.Event()  # a consumer failed, or the stack was stopped
@@ -115,6 +115,8 @@ class Stack(Started):
                 self._set(kafka=self.settings.kafka.model_copy(update={"builtin": True}))
             if self.encoder is None:
                 self.encoder = load_encoder(self.settings)
+            self.profiles = choose(self.settings.profiles)
+            self._set(profiles=self.profiles.settings)
             self._start_consumers(self._context, steps(self.settings, self.encoder))
             stopping = stopping or threading.Event()
             try:
@@ -146,7 +148,6 @@ class Stack(Started):
     def wait_idle(self, timeout_s: float) -> None:
         """Until everything sent before is worked off. Raises TimeoutError, or what a consumer failed with."""
         assert self._context is not None, "wait_idle belongs after start"  # noqa: S101
-        offsets = Offsets(lambda: AdminClient(admin_config(self.settings)), Names(self.settings))
         places = [Place(topic, n) for topic, count in self._context.partitions.items() for n in range(count)]
         ends: dict[Place, int] = {}
         since = time.monotonic()
@@ -162,7 +163,8 @@ class Stack(Started):
                 since = time.monotonic()
             return time.monotonic() - since >= QUIET_S
 
-        self._wait(idle, timeout_s, "idle")
+        with closing(Offsets(self.settings, Names(self.settings))) as offsets:
+            self._wait(idle, timeout_s, "idle")
 
     def check(self) -> None:
         """Raises what a consumer failed with, and Unreachable if a server that was started here is gone."""
@@ -240,8 +242,13 @@ class StackHealth(Health):
         self._stack = stack
 
     def to_json(self) -> dict[str, Any]:
-        """`{"state": …, "components": …, "broker": "builtin" | "apache" | "yours", "lag": records that wait}`."""
-        return super().to_json() | {"broker": self._stack.broker, "lag": self._stack.lag()}
+        """`{"state": …, "components": …, "broker": "builtin" | "apache" | "yours", "profiles": which model, and
+        why, "lag": records that wait}`."""
+        return super().to_json() | {
+            "broker": self._stack.broker,
+            "profiles": str(self._stack.profiles),
+            "lag": self._stack.lag(),
+        }
 
 
 def steps(settings: Settings, encoder: TextEncoder) -> tuple[tuple[Step[Any], Store | None], ...]:

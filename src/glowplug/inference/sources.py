@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +57,39 @@ def of_name(model: str, revision: str | None, *, offline: bool, setting: str, kn
         f"{setting} is {shown(model)}: no folder of that name, and no hub id (owner/name); "
         f"say {known}a hub id or a folder"
     )
+
+
+def at_hand(model: str, revision: str | None) -> Path | None:
+    """The folder on this disk that holds the whole of a causal language model; no hub is asked."""
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if not HUB_ID.fullmatch(model):
+            return None
+        from huggingface_hub import snapshot_download
+
+        try:
+            folder = Path(
+                snapshot_download(
+                    model,
+                    revision=revision,
+                    local_files_only=True,
+                    allow_patterns=WANTED,
+                    ignore_patterns=UNWANTED,
+                )
+            )
+        except (OSError, ValueError):  # LocalEntryNotFoundError is both
+            return None
+    return folder if all((folder / name).is_file() for name in _needed(folder)) else None
+
+
+def _needed(folder: Path) -> set[str]:
+    """By name. A snapshot links to a file of weights when that file is complete, and may lack some of them."""
+    weights = {"model.safetensors"}
+    index = folder / "model.safetensors.index.json"
+    # An index that names nothing leaves the one file, which is hardly there beside it.
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        weights = {str(name) for name in json.loads(index.read_text("utf-8"))["weight_map"].values()} or weights
+    return {"config.json", "tokenizer.json", *weights}
 
 
 def _minilm() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from glowplug.errors import ModelMissing
 from glowplug.inference.cache import cache_folder, made_once
 from glowplug.inference.encoder import TextEncoder, Vectors
 from glowplug.inference.shared import in_front
 from glowplug.profiles.taxonomy import Label, Taxonomy
 from glowplug.text.hashes import content_hash
+
+log = logging.getLogger("glowplug.profiles")
 
 MOST_WORDS, MOST_HINTS = 32, 8  # of a label: its first, in all languages; the others are for looking up
 CHUNK = 512  # words in one call, which sorts them by length: its passes are full and waste little padding
@@ -47,11 +51,17 @@ def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) ->
     flat = [word for group in words for word in group]
     folder = cache_folder(cache_dir) / "labels" / f"{encoder.fingerprint.replace(':', '-')}-{content_hash(flat)}"
 
-    def make(draft: Path) -> None:
-        rows = [encoder.encode(flat[at : at + CHUNK], "user") for at in range(0, len(flat), CHUNK)]
-        save_file({"vectors": np.concatenate(rows)}, draft / "labels.safetensors")
+    def computed() -> Vectors:
+        return np.concatenate([encoder.encode(flat[at : at + CHUNK], "user") for at in range(0, len(flat), CHUNK)])
 
-    vectors = load_file(made_once(folder, make) / "labels.safetensors")["vectors"]
+    def make(draft: Path) -> None:
+        save_file({"vectors": computed()}, draft / "labels.safetensors")
+
+    try:
+        vectors = load_file(made_once(folder, make) / "labels.safetensors")["vectors"]
+    except ModelMissing as error:  # a read-only container, a full disk: profiles are made all the same
+        log.warning("labels' vectors are computed at every start: %s", error)
+        vectors = computed()
     return Anchors(vectors, _first(words))
 
 

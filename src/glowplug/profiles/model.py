@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from glowplug.errors import ModelRejected
 from glowplug.inference.encoder import TextEncoder
+from glowplug.profiles.choice import in_force
 from glowplug.settings import Settings
 
 
@@ -76,10 +77,11 @@ class ProfileModel(Protocol):
 
 
 def load(settings: Settings, encoder: TextEncoder) -> ProfileModel | None:
-    """The profile model that the settings name; None where they say `off`.
+    """The profile model that the settings name, or choose here; None where they say `off`.
 
     encoder: shared with whoever else embeds. Raises BadSettings (labels), ModelMissing (the cache folder).
     """
+    settings = in_force(settings)
     if settings.profiles.model == "off":
         return None
     # Imported here: the taxonomy is read and compiled, which takes a second that others need not wait for.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from glowplug.errors import ModelRejected
 from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.turnstile import Turnstile
+from glowplug.profiles.choice import in_force
 from glowplug.profiles.model import Inferred, ProfileModel, Subject, load
 from glowplug.settings import Settings
 
@@ -29,10 +30,11 @@ class InTurns:
 
 
 def load_model(settings: Settings, encoder: TextEncoder) -> ProfileModel | None:
-    """The model that the settings name, for as many threads as like; None where they name none.
+    """The model that the settings name or choose, for as many threads as like; None where they say `off`.
 
     encoder: for a model that reads by sentence vectors. Raises ModelMissing, BadSettings.
     """
+    settings = in_force(settings)
     model = load(settings, encoder)
     if model is None or settings.profiles.model in SHARING:
         return model

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
-from confluent_kafka import murmur2
+from confluent_kafka import KafkaException, murmur2
 
+from glowplug.errors import BadSettings
 from glowplug.settings import Settings
 from glowplug.stream.client_log import Sparing
 
 Config = dict[str, Any]
+C = TypeVar("C")
 Isolation = Literal["read_committed", "read_uncommitted"]
 
 RETRY_BACKOFF_MS = 5  # librdkafka waits 100 ms by default on CONCURRENT_TRANSACTIONS: 90 ms of every commit
@@ -78,6 +81,14 @@ def producer_config(settings: Settings, transactional_id: str | None, *, client_
 
 def admin_config(settings: Settings) -> Config:
     return _common(settings, f"{settings.kafka.application}-admin") | settings.kafka.properties
+
+
+def new_client(kind: Callable[[Config], C], config: Config) -> C:
+    """A Consumer, Producer or AdminClient. Raises BadSettings."""
+    try:
+        return kind(config)
+    except KafkaException as error:
+        raise BadSettings(f"kafka.properties: {error.args[0].str()}") from error
 
 
 def murmur2_partition(key: bytes, partitions: int) -> int:

@@ -9,9 +9,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from glowplug.errors import BrokerUnavailable
+from glowplug.stream.offsets import committed
 from glowplug.stream.positions import Place
-from glowplug.stream.reader import ClientsLost, End, Names, raise_if_final
+from glowplug.stream.reader import ClientsLost, End, Names
 from glowplug.stream.step import Record
 
 Given = Callable[[frozenset[Place]], None]
@@ -83,15 +83,7 @@ class Member:
 
     def committed(self, places: Iterable[Place]) -> dict[Place, int]:
         """The group's offsets, where there are any. Raises BrokerUnavailable: ask again."""
-        try:
-            answers = self._consumer.committed([self._names.partition(p) for p in places], COMMITTED_S)
-        except KafkaException as error:
-            raise_if_final(error.args[0])
-            raise BrokerUnavailable(f"committed offsets: {error.args[0].str()}") from error
-        for answer in answers:
-            if answer.error is not None:
-                raise BrokerUnavailable(f"committed offset of {answer.topic}: {answer.error.str()}")
-        return {self._names.place(answer): answer.offset for answer in answers if answer.offset >= 0}
+        return committed(self._consumer, self._names, [self._names.partition(p) for p in places], COMMITTED_S)
 
     def place(self, starts: Mapping[Place, int]) -> bool:
         """Let these partitions go on from these offsets. False: the client is not ready for it; try again."""

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Generic
+from typing import Generic
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 
 from glowplug.errors import BadSettings, BrokerUnavailable
@@ -138,7 +138,7 @@ class Worker(Generic[Changes]):
         joining = clients.consumer_config(settings, group)
         reading = clients.reader_config(settings, name)
         with contextlib.ExitStack() as closing:
-            producer = _new(
+            producer = clients.new_client(
                 Producer,
                 {"message.max.bytes": DEAD_LETTER_BYTES}
                 | clients.producer_config(settings, self._transactional_id),
@@ -147,14 +147,15 @@ class Worker(Generic[Changes]):
             closing.callback(transactions.close)
             transactions.open()  # before the group's offsets are asked for: it ends what a predecessor left open
             administrating = clients.admin_config(settings)
-            offsets = Offsets(lambda: _new(AdminClient, administrating), engine.names)
+            offsets = Offsets(settings, engine.names)
+            closing.callback(offsets.close)
 
             def open_reader(wait_ms: int = RESTORE_WAIT_MS) -> Reader:
-                return Reader(_new(Consumer, {"fetch.wait.max.ms": wait_ms} | reading), engine.names)
+                return Reader(clients.new_client(Consumer, {"fetch.wait.max.ms": wait_ms} | reading), engine.names)
 
             def join(given: Given, taken: Taken) -> Member:
                 return Member(
-                    _new(Consumer, {"fetch.wait.max.ms": MEMBER_WAIT_MS} | joining),
+                    clients.new_client(Consumer, {"fetch.wait.max.ms": MEMBER_WAIT_MS} | joining),
                     engine.names,
                     engine.step.inputs,
                     is_incremental=settings.kafka.group_protocol == "consumer",
@@ -170,15 +171,8 @@ class Worker(Generic[Changes]):
                 join=join,
                 transactions=transactions,
                 offsets=offsets,
-                attendance=Attendance(_new(AdminClient, administrating), group),
+                attendance=Attendance(clients.new_client(AdminClient, administrating), group),
                 open_reader=open_reader,
             )
             closing.callback(session.close)
             yield session
-
-
-def _new(kind: Callable[[dict[str, Any]], Any], config: dict[str, Any]) -> Any:
-    try:
-        return kind(config)
-    except KafkaException as error:
-        raise BadSettings(f"kafka.properties: {error.args[0].str()}") from error

@@ -118,10 +118,26 @@ def factorised(
     if start is None:
         columns = (shape[1], min(width + SPARE, min(shape)))
         start = np.random.default_rng(0).standard_normal(columns).astype(np.float32)
-    basis = linalg.qr(forth(start), mode="economic")[0]
+    basis = orthonormal(forth(start))
     for _ in range(powers):
-        basis = linalg.qr(forth(linalg.qr(back(basis), mode="economic")[0]), mode="economic")[0]
+        basis = orthonormal(forth(orthonormal(back(basis))))
     left, sizes, right = linalg.svd(back(basis).T, full_matrices=False)
     roots = np.sqrt(sizes[:width])
     users = (basis @ left[:, :width]) * roots
     return users.astype(np.float32), (right[:width].T * roots).astype(np.float32)
+
+
+def orthonormal(columns: Floats) -> Floats:
+    """float32 (rows, n): an orthonormal basis of the columns (rows, n), rows >= n.
+
+    By the Cholesky factor of their Gram matrix, twice (CholeskyQR2, Fukaya et al. 2014, ScalA): matrix products, on
+    tall matrices three times as fast as Householder's reflections, which take over where columns nearly depend.
+    """
+    basis = columns.astype(np.float32)
+    try:
+        for _ in range(2):
+            factor = linalg.cholesky((basis.T @ basis).astype(np.float64))
+            basis = basis @ linalg.inv(factor).astype(np.float32)
+    except linalg.LinAlgError:
+        basis = linalg.qr(columns, mode="economic")[0].astype(np.float32)
+    return basis
