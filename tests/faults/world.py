@@ -60,6 +60,7 @@ PARTITIONS = 4
 SETTLE_S = 60.0  # within it all lag is gone: a session, a transaction, the longest pauses between retries, the work
 QUIET_S = 0.8  # nothing new for so long: longer than ranking.window_s, and than a poll of every consumer
 LOOK_S = 0.1
+LET_GO_S = 20.0  # a call that hung is woken every 5 s, and its client is gone a moment after
 ANSWER_S = 5.0
 # After an outage each of half a dozen clients has a connection or two more, and a call in which librdkafka hangs
 # keeps its producer for a while (librdkafka#5456). A leak grows beyond that: a world has several outages.
@@ -240,21 +241,32 @@ class World:
         violations += [Violation("audit", "unchecked", sentence) for sentence in report.unchecked]
         return violations
 
-    def _leaks(self) -> Iterator[Violation]:
-        """What a process holds at rest, compared with what it held at the first rest of its life."""
+    def _leaks(self) -> list[Violation]:
+        """What a process holds at rest and does not let go of."""
+        deadline = time.monotonic() + LET_GO_S
+        while True:
+            leaks, grown = self._held()
+            if not leaks or time.monotonic() > deadline:
+                self.grown = Held(*map(max, self.grown, grown))
+                return leaks
+            time.sleep(LOOK_S)
+
+    def _held(self) -> tuple[list[Violation], Held]:
+        """Compared with what each process held at the first rest of its life; and the most of that."""
+        leaks, most = [], NOTHING
         for process in self.processes.values():
             if not process.is_running:
                 continue
             held = process.held()
             first = self._at_rest.setdefault((str(process), process.pid), held)
+            most = Held(*(max(so_far, now - then) for so_far, now, then in zip(most, held, first, strict=True)))
             if held.children:
-                yield Violation("leaks", str(process), f"{held.children} child processes")
-            grown = Held(*(now - then for now, then in zip(held, first, strict=True)))
-            self.grown = Held(*map(max, self.grown, grown))
+                leaks.append(Violation("leaks", str(process), f"{held.children} child processes"))
             if held.threads > first.threads + SPARE_THREADS:
-                yield Violation("leaks", str(process), f"{held.threads} threads, {first.threads} at first")
+                leaks.append(Violation("leaks", str(process), f"{held.threads} threads, {first.threads} at first"))
             if held.files > first.files + SPARE_FILES:
-                yield Violation("leaks", str(process), f"{held.files} open files, {first.files} at first")
+                leaks.append(Violation("leaks", str(process), f"{held.files} open files, {first.files} at first"))
+        return leaks, most
 
     def _places(self) -> list[Place]:
         return [Place(topic, n) for topic, count in self._topics.partitions.items() for n in range(count)]
