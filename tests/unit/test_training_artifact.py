@@ -10,7 +10,7 @@ import pytest
 
 from glowplug.errors import BadInputFile
 from glowplug.settings import DomainSettings, load
-from glowplug.training import fold_in, item_search
+from glowplug.training import item_search, user_search
 from glowplug.training.artifact import Artifact, read_artifact, write_artifact
 from glowplug.training.dataset import Dataset, read_folder
 from glowplug.training.features import features
@@ -34,7 +34,7 @@ class Written:
         self.user_channels = read.of_users
         channels = read.of_words + read.of_items
         of_items = item_search.START | {channel.name: 0.2 for channel in channels}
-        of_users = fold_in.START | {channel.name: 0.5 for channel in self.user_channels}
+        of_users = user_search.START | {channel.name: 0.5 for channel in self.user_channels}
         found = fitted(self.data, split.train, read, of_items, of_users)
         self.factors, self.model, self.trained = found.factors, found.model, found.trained
         self.folder = folder / "head"
@@ -60,9 +60,7 @@ def test_a_new_user_gets_the_place_that_training_gave_them(written: Written) -> 
     head, users = written.read(), np.arange(10)
     fields = {field.name: [field.values[at] for at in users] for field in written.data.users.fields}
     kernel = head.of_users.of(fields, [], np.empty((0, 0), np.float32), len(users))
-    kernel /= kernel.max(axis=1, keepdims=True)
-    prior = kernel @ head.places / (kernel.sum(axis=1, keepdims=True) + written.model.choice["prior"])
-    assert prior == pytest.approx(written.model.prior(users, written.user_channels), abs=1e-5)
+    assert kernel @ head.pull == pytest.approx(written.model.prior(users, written.user_channels), abs=1e-9)
 
 
 def test_a_known_user_is_the_sum_of_what_they_dealt_with(written: Written) -> None:

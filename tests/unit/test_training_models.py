@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from glowplug.inference.encoder import Kind, Vectors
 from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import DomainSettings
-from glowplug.training import behaviour, fold_in, item_block, item_search
-from glowplug.training.arrays import Floats
+from glowplug.training import behaviour, fold_in, item_block, item_search, user_fit, user_search
+from glowplug.training.arrays import Floats, Sparse
 from glowplug.training.baselines import baselines
 from glowplug.training.channels import attribute_channels, word_channels
 from glowplug.training.dataset import Dataset, Side, read_folder
@@ -175,9 +175,9 @@ def test_a_choice_is_worth_in_the_search_what_the_fitted_block_reaches(shelf: Da
 
 def test_a_choice_for_new_users_is_worth_in_the_search_what_the_model_reaches(shelf: Dataset) -> None:
     one, channels, vectors = cold_user(shelf, 0), attribute_channels(shelf.users), texts_of(shelf)
-    problem = fold_in.problem([(shelf.matrix(one.train), one.validation)], vectors, channels, 10)
-    choice = {**problem.start, "content": 0.3, "activity": 0.1}
-    model = fold_in.fitted(shelf.matrix(one.train), vectors, choice)
+    problem = user_search.problem(shelf, [(one.train, one.validation)], vectors, channels, 10)
+    choice = {**problem.start, "content": 0.3, "trust": 1.0}
+    model = user_fit.fitted(shelf, one.train, vectors, channels, choice)
     found = [rank(task, fold_in.fold_in(model, channels), 10).values for task in one.validation]
     reached = np.mean([one["recall"].mean() + one["ndcg"].mean() for one in found])
     assert problem.value(choice) == pytest.approx(reached, abs=0.01)
@@ -241,12 +241,20 @@ def test_landmarks_among_all_items_come_close_to_the_exact_solution(
     assert np.corrcoef(exact.items[cold].ravel(), some.items[cold].ravel())[0, 1] > 0.95
 
 
+def all_liked(likes: Sparse) -> Dataset:
+    user, item = likes.tocoo().coords
+    users, items = (Side(tuple(f"{at:03}" for at in range(size)), ()) for size in likes.shape)
+    count = len(user)
+    return Dataset("", users, items, user, item, np.ones(count, bool), np.arange(count, dtype=np.float64), None)
+
+
 def test_the_posterior_is_that_of_the_covariance_formula() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.random((60, 12)) < 0.3
     likes = sparse.csr_array(drawn[drawn.any(axis=1)].astype(np.float32))
-    choice = fold_in.START | {"rank": 12.0, "noise": 0.5}
-    model = fold_in.fitted(likes, np.zeros((12, 4), np.float32), choice)
+    choice = user_search.START | {"rank": 12.0, "noise": 0.5}
+    data = all_liked(likes)
+    model = user_fit.fitted(data, np.ones(len(data.user), bool), np.zeros((12, 4), np.float32), (), choice)
     rates = likes.toarray().mean(axis=0)
     covariance = np.cov(likes.toarray(), rowvar=False, bias=True)
     support = np.array([2, 7])
@@ -260,12 +268,24 @@ def test_the_posterior_is_that_of_the_covariance_formula() -> None:
     assert score == pytest.approx(slow, abs=2e-3)
 
 
+def test_on_a_large_set_some_users_are_left_out_once(shelf: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    channels, vectors = attribute_channels(shelf.users), np.zeros((len(shelf.items), 4), np.float32)
+    choice = user_search.START | {channel.name: 0.3 for channel in channels}
+    everything = np.ones(len(shelf.user), bool)
+    usual = user_fit.fitted(shelf, everything, vectors, channels, choice)
+    monkeypatch.setattr(user_fit, "SMALL", 10)
+    some = user_fit.fitted(shelf, everything, vectors, channels, choice)
+    assert some.directions.tolist() == usual.directions.tolist()
+    assert some.calibration.shift.any()
+    assert some.calibration.shift.tolist() != usual.calibration.shift.tolist()
+
+
 def test_a_new_user_is_placed_by_attributes_and_then_by_what_they_like(shelf: Dataset) -> None:
     one = cold_user(shelf, 0)
     channels = attribute_channels(shelf.users)
     vectors = np.zeros((len(shelf.items), 4), np.float32)
-    choice, _ = solved(fold_in.problem([(shelf.matrix(one.train), one.validation)], vectors, channels, 10))
-    model = fold_in.fitted(shelf.matrix(one.train), vectors, choice)
+    choice, _ = solved(user_search.problem(shelf, [(one.train, one.validation)], vectors, channels, 10))
+    model = user_fit.fitted(shelf, one.train, vectors, channels, choice)
     ours = {task.name: rank(task, fold_in.fold_in(model, channels), 10).values["ndcg"].mean() for task in one.test}
     for task in one.test:
         assert ours[task.name] > mean_ndcg(shelf, one, task)["popularity"]

@@ -118,7 +118,7 @@ def test_inner_validation_stays_within_the_training_part(data: Dataset, seed: in
         assert not set(data.item[train].tolist()) & set(task.items.tolist())
         assert asked(task) <= trained(data, outer)
     outer = cold_user(data, seed)
-    for train, tasks in inner_cold_users(data, outer, 3):
+    for train, tasks in inner_cold_users(data, outer.train, seed, 3):
         assert not (train & ~outer.train).any()
         assert not set(data.user[train].tolist()) & set(tasks[0].users.tolist())
 

@@ -24,7 +24,7 @@ from glowplug.text.template import ItemTemplate
 from glowplug.training.arrays import Wide
 from glowplug.training.artifact import Artifact, Kernel, read_artifact
 from glowplug.training.fields import DESCRIPTION, TITLE
-from glowplug.training.fold_in import FOLDED, folded, prior_mean, with_one
+from glowplug.training.fold_in import FOLDED, folded, with_one
 from glowplug.training.scales import Entries, Names, Numbers
 from glowplug.training.tasks import FIRST_TESTED
 from glowplug.vectors import Half
@@ -56,8 +56,8 @@ class Head:
         self._place = {item_id: at for at, item_id in enumerate(artifact.items)}
         self._template = ItemTemplate("head", artifact.domain)
         # What every new item or user is multiplied with, in float64 once and for all.
-        self._to_taste, self._to_fold, self._places = (
-            part.astype(np.float64) for part in (artifact.new_outputs, artifact.new_directions, artifact.places)
+        self._to_taste, self._to_fold = (
+            part.astype(np.float64) for part in (artifact.new_outputs, artifact.new_directions)
         )
         self._taste = artifact.outputs.shape[1]
         self._has_profile = self._taste > artifact.new_outputs.shape[1]
@@ -130,6 +130,7 @@ class Head:
         if sides:
             popularity, directions, noise = (np.array(part, np.float64)[None] for part in zip(*sides, strict=True))
             places = folded(places, popularity, directions, noise)
+        places = self._made.calibration.placed(places, [len(sides)])
         vector[self._taste :] = self._made.fold.users(with_one(places))[0]
         return Learned(vector, "fold", self._loud["fold"])
 
@@ -154,7 +155,8 @@ class Head:
     def _prior(self, attributes: Attributes) -> Wide:
         """float64 (1, e)."""
         near = self._made.of_users.of(_columns(self._made.of_users, [attributes]), (), NOTHING, 1)
-        return prior_mean(near, self._places, self._made.pseudo_users)
+        found: Wide = near @ self._made.pull
+        return found
 
     def _side(self, item_id: str, block_of: Callable[[str], Half | None]) -> tuple[float, Wide, float] | None:
         """Popularity, direction and noise of what is liked; of an item that training did not know from its

@@ -21,6 +21,7 @@ from glowplug.errors import BadInputFile, shown
 from glowplug.index.exact import exact_scores
 from glowplug.settings import DomainSettings
 from glowplug.training.arrays import Floats, Indices, Wide
+from glowplug.training.calibration import Calibration
 from glowplug.training.channels import Channel, kernel
 from glowplug.training.dataset import Dataset
 from glowplug.training.factors import Factors
@@ -30,7 +31,7 @@ from glowplug.training.scales import Scale, Values, scale_of
 from glowplug.training.vectors import Rounding
 
 TENSORS, READING = "head.safetensors", "head.json"
-FORMAT = 2  # raise it when an old file would be read wrongly
+FORMAT = 3  # raise it when an old file would be read wrongly
 SAMPLED = 500  # users whose scores tell how far those are spread
 FINGERPRINT_CHARS = 12  # as those of encoders
 MISSHAPEN = (
@@ -93,12 +94,12 @@ class Fitted:
 class Artifact:
     """items: ids of trained items. outputs, inputs: float32 (items, rank), as in Factors. directions: float32
     (items, 1 + e), [p | L] of the user model, and noise: float64 (items,), what a like of each leaves uncertain.
-    new_outputs, new_directions: float32 (landmarks, …): a new item's rows are its kernel times them. places:
-    float32 (user landmarks, e). taste, fold: how the two blocks are rounded.
+    new_outputs, new_directions: float32 (landmarks, …): a new item's rows are its kernel times them. pull:
+    float64 (user landmarks, e), likewise of a new user's prior. calibration: of a user's place after some likes.
+    taste, fold: how the two blocks are rounded.
 
-    weak: what an interaction that is no yes counts. least_value: of a rating that is one; None: all are.
-    pseudo_users: that hold the prior of a new user. spread: standard deviation of a score over items, by block.
-    domain: whose template makes texts of items.
+    weak: what an interaction that is no yes counts. least_value: of a rating that is one; None: all are. spread:
+    standard deviation of a score over items, by block. domain: whose template makes texts of items.
     """
 
     fingerprint: str
@@ -110,14 +111,14 @@ class Artifact:
     noise: Wide
     new_outputs: Floats
     new_directions: Floats
-    places: Floats
+    pull: Wide
+    calibration: Calibration
     taste: Rounding
     fold: Rounding
     of_items: Kernel
     of_users: Kernel
     weak: float
     least_value: float | None
-    pseudo_users: float
     spread: Mapping[str, float]
     domain: DomainSettings
 
@@ -132,7 +133,9 @@ def write_artifact(folder: Path, found: Fitted) -> str:
         "noise": model.noise[met],
         "new_outputs": found.head.matrix,
         "new_directions": found.directions,
-        "places": model.places,
+        "pull": model.pull,
+        "shift": model.calibration.shift,
+        "slope": model.calibration.slope,
         "taste.balance": found.taste.balance,
         "fold.balance": by.balance,
     }
@@ -145,7 +148,6 @@ def write_artifact(folder: Path, found: Fitted) -> str:
         "longest": {"taste": found.taste.longest, "fold": by.longest},
         "weak": found.weak,
         "least_value": found.data.least_value,
-        "pseudo_users": model.choice["prior"],
         "spread": {
             "taste": _spread(found.factors.users, found.factors.items[met], found.taste),
             "fold": _spread(with_one(model.places), model.items[met], by),
@@ -203,14 +205,14 @@ def _artifact(tensors: Mapping[str, Any], reading: Mapping[str, Any], fingerprin
         noise=tensors["noise"],
         new_outputs=tensors["new_outputs"],
         new_directions=tensors["new_directions"],
-        places=tensors["places"],
+        pull=tensors["pull"],
+        calibration=Calibration(tensors["shift"], tensors["slope"]),
         taste=Rounding(tensors["taste.balance"], longest["taste"]),
         fold=Rounding(tensors["fold.balance"], longest["fold"]),
         of_items=_kernel("items", reading["of_items"], tensors, len(tensors["new_outputs"])),
-        of_users=_kernel("users", reading["of_users"], tensors, len(tensors["places"])),
+        of_users=_kernel("users", reading["of_users"], tensors, len(tensors["pull"])),
         weak=reading["weak"],
         least_value=reading["least_value"],
-        pseudo_users=reading["pseudo_users"],
         spread={part: float(reading["spread"][part]) for part in ("taste", "fold")},
         domain=DomainSettings.model_validate(reading["domain"]),
     )

@@ -14,13 +14,12 @@ from glowplug.training.choices import read_choices
 from glowplug.training.dataset import Dataset, read_folder
 from glowplug.training.evaluation import evaluate
 from glowplug.training.features import features
-from glowplug.training.learned import SMALL
 from glowplug.training.lines import lines
 from glowplug.training.per_user import write_per_user
 from glowplug.training.progress import Shown
 from glowplug.training.report import FIGURES, WIDTH, print_lines, write_json
 from glowplug.training.split_files import read_split, write_split
-from glowplug.training.splits import FOLDS, PROTOCOLS, split
+from glowplug.training.splits import FOLDS, PROTOCOLS, SMALL, split
 from glowplug.training.tasks import Split
 from glowplug.training.train import train
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from glowplug.training import fold_in, item_block
+from glowplug.training import item_block, user_fit
 from glowplug.training.arrays import Mask
 from glowplug.training.artifact import Fitted
 from glowplug.training.dataset import Dataset
@@ -20,7 +20,7 @@ def fitted(data: Dataset, rows: Mask, read: Features, of_items: Choice, of_users
     channels = read.of_words + read.of_items
     factors, head = item_block.fitted(behaviour, channels, of_items)
     whole = item_block.with_profile(factors, behaviour, read.vectors, of_items)
-    model = fold_in.fitted(data.matrix(rows), read.vectors, of_users)
+    model = user_fit.fitted(data, rows, read.vectors, read.of_users, of_users)
     return Fitted(
         data=data,
         encoder=read.encoder,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from glowplug.training import fold_in, item_block, item_search
-from glowplug.training.arrays import Floats, Mask, Sparse
+from glowplug.training import fold_in, item_block, item_search, user_fit, user_search
+from glowplug.training.arrays import Floats, Mask
 from glowplug.training.channels import Channel
 from glowplug.training.dataset import Dataset
 from glowplug.training.factors import Behaviour, Factors
@@ -15,16 +15,13 @@ from glowplug.training.features import Features
 from glowplug.training.item_block import Head
 from glowplug.training.models import Model
 from glowplug.training.ranked import Scorer
-from glowplug.training.splits import inner_cold_items, inner_cold_users
+from glowplug.training.splits import SMALL, inner_cold_items, inner_cold_users
 from glowplug.training.tasks import Split, Task
 from glowplug.training.tuning import Choice, Problem
 from glowplug.training.vectors import scorer
 
 OURS, TEXT_ONLY = "learned", "learned, text only"
 Choose = Callable[[str, Problem], Choice]
-# Up to this many interactions one validation set is so small that weights chosen on it are partly luck; then more
-# are cut from the training part. Of a larger set one is enough, and several would take too long.
-SMALL = 300_000
 INNER_ITEM_SETS, INNER_USER_SETS = 2, 4
 STAND_IN_WEIGHT = 1.0  # of each channel of users, where nobody's choice says otherwise
 STAND_IN_PRIOR = 20.0  # users that the overall mean counts as
@@ -63,12 +60,11 @@ def item_cases(data: Dataset, split: Split, behaviour: Behaviour) -> list[tuple[
     return [(behaviour, split.validation[0])] + [(Behaviour(data, train), task) for train, task in inner]
 
 
-def user_cases(data: Dataset, split: Split) -> list[tuple[Sparse, tuple[Task, ...]]]:
+def user_cases(data: Dataset, split: Split) -> list[tuple[Mask, tuple[Task, ...]]]:
     """Likewise, for users."""
     if len(data.user) > SMALL:
-        return [(data.matrix(split.train), split.validation)]
-    whole = Split(split.protocol, split.seed, _with_validation(data, split), (), ())
-    return [(data.matrix(train), tasks) for train, tasks in inner_cold_users(data, whole, INNER_USER_SETS)]
+        return [(split.train, split.validation)]
+    return inner_cold_users(data, _with_validation(data, split), split.seed, INNER_USER_SETS)
 
 
 def _with_validation(data: Dataset, split: Split) -> Mask:
@@ -77,10 +73,10 @@ def _with_validation(data: Dataset, split: Split) -> Mask:
 
 def _for_new_users(data: Dataset, split: Split, features: Features, k: int, choose: Choose) -> Scorer:
     """Validation users train too, once they have chosen."""
-    problem = fold_in.problem(user_cases(data, split), features.vectors, features.of_users, k)
-    choice = choose(OURS, problem)
-    model = fold_in.fitted(data.matrix(_with_validation(data, split)), features.vectors, choice)
-    return fold_in.fold_in(model, features.of_users)
+    vectors, channels = features.vectors, features.of_users
+    choice = choose(OURS, user_search.problem(data, user_cases(data, split), vectors, channels, k))
+    model = user_fit.fitted(data, _with_validation(data, split), vectors, channels, choice)
+    return fold_in.fold_in(model, channels)
 
 
 def _with_stand_ins(factors: Factors, data: Dataset, train: Mask, channels: Sequence[Channel]) -> Factors:
@@ -92,8 +88,8 @@ def _with_stand_ins(factors: Factors, data: Dataset, train: Mask, channels: Sequ
     users: Floats = factors.users.copy()
     lengths = np.linalg.norm(users[met], axis=1, keepdims=True)
     directions = users[met] / np.maximum(lengths, 1e-9)
-    if len(met) > fold_in.LANDMARKS:
-        some = np.sort(np.random.default_rng(0).choice(len(met), fold_in.LANDMARKS, replace=False))
+    if len(met) > user_fit.LANDMARKS:
+        some = np.sort(np.random.default_rng(0).choice(len(met), user_fit.LANDMARKS, replace=False))
         met, directions = met[some], directions[some]
     for at in range(0, len(new), item_block.BLOCK):
         part = new[at : at + item_block.BLOCK]

@@ -22,6 +22,9 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 COLD_SHARE = 0.2
 HELD_OUT = 0.2  # of each user's positives, in `warm`
 FOLDS = 5  # of users: each is cold in one of five seeds
+# Up to this many interactions one validation set is so small that what is chosen on it is partly luck; then more
+# are cut from the training part. Of a larger set one is enough, and several would take too long.
+SMALL = 300_000
 
 
 def split(data: Dataset, protocol: str, seed: int) -> Split:
@@ -115,14 +118,17 @@ def inner_cold_items(data: Dataset, outer: Split, count: int) -> list[tuple[Mask
     return found
 
 
-def inner_cold_users(data: Dataset, outer: Split, count: int) -> list[tuple[Mask, tuple[Task, ...]]]:
-    """Likewise: `count` disjoint parts of the training users, together all of them, played as cold."""
-    users = np.unique(data.user[outer.train])
-    shuffled = np.random.default_rng((outer.seed, 1)).permutation(users)
+def inner_cold_users(
+    data: Dataset, train: Mask, seed: int, count: int, most: int | None = None
+) -> list[tuple[Mask, tuple[Task, ...]]]:
+    """Likewise: `count` disjoint parts of the training users, together all of them, played as cold; of these the
+    first `most`."""
+    shuffled = np.random.default_rng((seed, 1)).permutation(np.unique(data.user[train]))
     found = []
-    for part in np.array_split(shuffled, count):
-        train = outer.train & ~np.isin(data.user, part)
-        found.append((train, tuple(of_new_users(data, np.sort(part), np.unique(data.item[train]), ", inner"))))
+    for part in np.array_split(shuffled, count)[:most]:
+        rest = train & ~np.isin(data.user, part)
+        tasks = of_new_users(data, np.sort(part), np.unique(data.item[rest]), ", inner")
+        found.append((rest, tuple(tasks)))
     return found
 
 

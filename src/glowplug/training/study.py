@@ -16,7 +16,7 @@ import optuna
 import orjson
 
 from glowplug.settings import Settings
-from glowplug.training import fold_in, item_search
+from glowplug.training import item_search, user_search
 from glowplug.training.choices import CHOICES, write_choices
 from glowplug.training.dataset import read_folder
 from glowplug.training.factors import Behaviour
@@ -28,7 +28,7 @@ from glowplug.training.tuning import Choice, Problem, solved
 
 STUDY = "study.db"
 # Each value of these costs a factorisation, kept for the next trial: so they keep to the grid.
-STEPPED = frozenset({"smoothing", "weak", "activity", "rank", "profile"})
+STEPPED = frozenset({"smoothing", "weak", "rank", "profile"})
 
 
 def search_folder(
@@ -51,7 +51,7 @@ def search_folder(
     cases = item_cases(data, of_items, Behaviour(data, of_items.train))
     problems = {
         "items": item_search.problem(cases, channels, read.vectors, k),
-        "users": fold_in.problem(user_cases(data, of_users), read.vectors, read.of_users, k),
+        "users": user_search.problem(data, user_cases(data, of_users), read.vectors, read.of_users, k),
     }
     best: dict[str, Choice] = {}
     for name, problem in problems.items():
