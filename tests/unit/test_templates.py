@@ -52,6 +52,12 @@ def test_the_order_of_attributes_in_the_event_does_not_change_the_text() -> None
     assert one == other == "year of release: 1979\na: x\nb: 1.5"
 
 
+def test_what_is_short_stands_before_what_is_long_and_may_be_cut_off() -> None:
+    cast = tuple(f"Actor {n}" for n in range(10))
+    text = template(year=YEAR).text(item(attributes={"cast": cast, "genres": ("horror", "sf"), "year": 1979.0}))
+    assert [line.split(":")[0] for line in text.splitlines()] == ["year of release", "genres", "cast"]
+
+
 def test_a_line_whose_fields_are_all_empty_is_left_out_with_its_words() -> None:
     by_year = template("{title}\nReleased in {attributes.year}", year=YEAR)
     assert by_year.text(item(title="Alien", attributes={"year": 1979.0})) == "Alien\nReleased in 1979"

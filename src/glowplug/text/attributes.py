@@ -37,16 +37,16 @@ def words(value: Value) -> str:
 
 
 def lines(attributes: Mapping[str, Value], declarations: Declarations, most: int | None = None) -> str:
-    """All attributes, a line each: `meaning or name: value, value`. Declared ones first, then by name. most: of a
-    list, so many entries.
+    """All attributes, a line each: `meaning or name: value, value`. Declared ones first, as declared, then the
+    shorter: a model reads a text only so far, and a genre says more than the tenth actor. most: of a list,
+    so many entries.
 
     The order does not depend on the event's, so that the same attributes are the same text.
     """
     place = {name: at for at, name in enumerate(declarations)}
-    named = sorted(attributes, key=lambda name: (place.get(name, len(place)), name))
-    return "\n".join(
-        f"{_label(name, declarations)}: {text}" for name in named if (text := words(_first(attributes[name], most)))
-    )
+    found = {name: text for name, value in attributes.items() if (text := words(_first(value, most)))}
+    named = sorted(found, key=lambda name: (place.get(name, len(place)), len(found[name]), name))
+    return "\n".join(f"{_label(name, declarations)}: {found[name]}" for name in named)
 
 
 def _first(value: Value, most: int | None) -> Value:

@@ -13,7 +13,7 @@ from glowplug.text import attributes
 from glowplug.text.clean import clean
 from glowplug.text.hashes import template_hash
 
-RENDERING = 2  # raise it when the same event and settings come to give another text: vectors are then made anew
+RENDERING = 3  # raise it when the same event and settings come to give another text: vectors are then made anew
 LISTED = 10  # entries of a list among all attributes: what follows would push other fields out of the encoder
 FIELD = re.compile(r"\{([^{}]*)\}")
 WHOLE_FIELDS = ("title", "description", "attributes")
