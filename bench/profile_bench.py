@@ -176,7 +176,7 @@ def at_lists(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--half", choices=("tune", "unseen", "both"), default="tune")
+    parser.add_argument("--half", choices=("tune", "development", "unseen", "both"), default="tune")
     parser.add_argument("--model", default="encoder", help="as profiles.model")
     parser.add_argument("--groups", action="store_true", help="also by language and kind")
     parser.add_argument("--lists", action="store_true", help="also provisional against refined lists, and attacked")

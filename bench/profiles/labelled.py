@@ -19,7 +19,7 @@ from glowplug.errors import BadInputFile, shown
 HERE = Path(__file__).parent
 FAULTS_SHOWN = 20  # enough to see a pattern; the rest is counted
 
-Half = Literal["tune", "unseen"]
+Half = Literal["tune", "development", "unseen"]
 Grade = Literal[1, 2]
 Relevance = Mapping[str, Mapping[str, Grade]]
 Kind = Literal[
@@ -99,8 +99,9 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """bios: to tune with; unseen: for one measurement at the end. relevance: of some bios, judged item by item.
-    items: the labels of the catalogue's items: 2 where an item is about the interest, 1 where it touches on it."""
+    """bios and development: to tune with; unseen: for one measurement at the end. relevance: of some bios, judged
+    item by item. items: the labels of the catalogue's items: 2 where an item is about the interest, 1 where it
+    touches on it."""
 
     domains: tuple[Domain, ...]
     bios: tuple[Bio, ...]
@@ -108,12 +109,13 @@ class Labels:
     relevance: Relevance
     unseen: tuple[Bio, ...]
     items: Relevance
+    development: tuple[Bio, ...]
 
     def vocabulary(self) -> dict[str, Interest]:
         return {interest.id: interest for domain in self.domains for interest in domain.interests}
 
     def half(self, half: Half) -> tuple[Bio, ...]:
-        return tuple(bio for bio in (*self.bios, *self.unseen) if bio.half == half)
+        return tuple(bio for bio in (*self.bios, *self.development, *self.unseen) if bio.half == half)
 
     def above(self, id_: str) -> frozenset[str]:
         """What is broader, at any remove."""
@@ -154,7 +156,8 @@ def load(folder: Path = HERE) -> Labels:
     relevance = _whole(folder / "relevance.json", TypeAdapter(dict[str, dict[str, Grade]]))
     unseen = _lines(folder / "unseen.jsonl", TypeAdapter(Bio))
     items = _whole(folder / "items.json", TypeAdapter(dict[str, dict[str, Grade]]))
-    labels = Labels(domains, bios, attacks, relevance, unseen, items)
+    development = _lines(folder / "development.jsonl", TypeAdapter(Bio))
+    labels = Labels(domains, bios, attacks, relevance, unseen, items, development)
     faults = list(_faults(labels))
     if faults:
         more = f"\n… and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
@@ -168,11 +171,12 @@ def _faults(labels: Labels) -> Iterator[str]:
     items = {orjson.loads(line)["item_id"] for line in catalogue.read("items.jsonl")}
     yield from vocabulary_faults(interests)
     yield from bio_faults(labels.bios, ids)
+    yield from bio_faults(labels.development, ids)
     yield from bio_faults(labels.unseen, ids)
     yield from item_faults(labels.items, items, ids)
     yield from attack_faults(labels.attacks, ids | items)
     yield from relevance_faults(labels.relevance, labels.bios, items)
-    for name, things in (("bio", (*labels.bios, *labels.unseen)), ("attack", labels.attacks)):
+    for name, things in (("bio", (*labels.bios, *labels.development, *labels.unseen)), ("attack", labels.attacks)):
         for id_, count in Counter(thing.id for thing in things).items():
             if count > 1:
                 yield f"{name} {id_}: {count} lines have this id; ids are unique"

@@ -16,7 +16,10 @@ from bench.profiles.labelled import HERE, Labels, load
 from bench.profiles.relevant import grades
 from glowplug.errors import BadInputFile
 
-FILES = ("interests.json", "bios.jsonl", "unseen.jsonl", "attacks.jsonl", "relevance.json", "items.json")
+FILES = (
+    "interests.json", "bios.jsonl", "development.jsonl", "unseen.jsonl", "attacks.jsonl", "relevance.json",
+    "items.json",
+)  # fmt: skip
 FROZEN = "e7e098701637854d85aa12724662e1a704052f375968c2013e718f5cbe66024f"  # of unseen.jsonl
 BIOS_AT_LEAST = {"zh": 60, "en": 70, "es": 20, "de": 20, "fr": 20, "ja": 20}
 HARD_KINDS = {"negation", "irony", "past", "other-people", "rambling", "near-empty", "code-switching", "attack"}
@@ -63,6 +66,15 @@ def test_bios_are_in_many_languages_and_of_every_hard_kind(labels: Labels) -> No
     assert all(languages[language] >= count for language, count in BIOS_AT_LEAST.items())
     for bios in (labels.bios, labels.unseen):
         assert {kind for bio in bios for kind in bio.kind} >= HARD_KINDS
+
+
+def test_the_development_bios_are_in_ten_languages_and_many_refuse_something(labels: Labels) -> None:
+    languages = Counter(bio.language for bio in labels.development)
+    assert labels.half("development") == labels.development
+    assert len(labels.development) >= 150
+    assert len(languages) == 10
+    assert min(languages.values()) >= 10
+    assert sum(bool(bio.avoid) for bio in labels.development) >= 60
 
 
 def test_the_unseen_bios_are_as_they_were_before_anything_was_measured_by_them(labels: Labels) -> None:

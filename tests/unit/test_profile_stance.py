@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from glowplug.profiles.cues import Stance
 from glowplug.profiles.lexicon import Lexicon
 from glowplug.profiles.pieces import Read
 from glowplug.profiles.pieces import read as read_field
-from glowplug.profiles.stance import Stance, runs
+from glowplug.profiles.stance import runs
 from glowplug.profiles.taxonomy import Label, Taxonomy, built_in
 from glowplug.profiles.visible import visible
 from glowplug.profiles.weighing import weigh
@@ -52,6 +53,16 @@ def stances(text: str) -> dict[str, Stance]:
         ("لا أحب الجولف. أحب الشطرنج.", "chess", "golf"),
         ("गोल्फ पसंद नहीं, शतरंज पसंद है।", "chess", "golf"),
         ("Oh great, another golf tournament. I play chess.", "chess", "golf"),
+        ("I play chess. Oh great, another golf tournament.", "chess", "golf"),
+        ("Golf has never been my thing, chess has.", "chess", "golf"),
+        ("I took up chess and never saw the point of golf.", "chess", "golf"),
+        ("Chess for me, and please, no golf.", "chess", "golf"),
+        ("Mit Golf hab ich nix am Hut. Schach gern.", "chess", "golf"),
+        ("Le golf, très peu pour moi. Par contre les échecs, oui.", "chess", "golf"),
+        ("Il golf non fa per me, preferisco gli scacchi.", "chess", "golf"),
+        ("Che bello, un altro torneo di golf. Io torno agli scacchi.", "chess", "golf"),
+        ("골프는 제 취향이 아니고요, 체스가 좋아요.", "chess", "golf"),
+        ("ゴルフは誘われても行きません。チェスなら夜明け前でも。", "chess", "golf"),
     ],
 )
 def test_wanted_and_avoided_are_told_apart(text: str, wanted: str, avoided: str) -> None:
@@ -71,6 +82,9 @@ def test_wanted_and_avoided_are_told_apart(text: str, wanted: str, avoided: str)
         "Je ne peux pas me passer des échecs.",
         "Ich kann nicht genug von Schach bekommen.",
         "Не могу жить без шахмат.",
+        "Chess is not half bad.",
+        "Gli scacchi? Non vivo senza.",
+        "체스 없이는 못 살아요.",
     ],
 )
 def test_two_negations_are_none(text: str) -> None:
@@ -88,6 +102,10 @@ def test_two_negations_are_none(text: str) -> None:
         "Mein Mann spielt Schach.",
         "Mi hermano juega al ajedrez.",
         "谈不上喜欢也谈不上讨厌国际象棋。",
+        "I played chess till I was fifteen.",
+        "Já joguei xadrez, hoje não jogo mais.",
+        "Mia moglie va matta per gli scacchi.",
+        "예전에는 체스를 했는데 지금은 안 해요.",
     ],
 )
 def test_what_others_love_and_what_is_past_is_neither(text: str) -> None:

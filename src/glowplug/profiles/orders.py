@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
-from glowplug.profiles.stance import SENTENCE_END, Span, spans
+from glowplug.profiles.cues import Span
+from glowplug.profiles.stance import SENTENCE_END, spans
 from glowplug.profiles.visible import Visible, is_disguised, visible
 
 # Whole blocks, up to what closes them, else to the end of the text.

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from glowplug.profiles.cues import Run, Stance
 from glowplug.profiles.lexicon import Lexicon, Mention
 from glowplug.profiles.orders import blanked, unread
-from glowplug.profiles.stance import Run, Stance, runs
+from glowplug.profiles.stance import runs
 from glowplug.profiles.visible import Visible, visible
 
 READ_CHARS = 4_000  # of one field: six times the longest sign-up text that was labelled, and 40 ms of vectors
