@@ -38,7 +38,7 @@ def write(path: Path, figures: dict[str, Any]) -> None:
 
 def _module() -> list[str]:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return [spec.name] if spec else [sys.argv[0]]
+    return [spec.name.removesuffix(".__main__")] if spec else [sys.argv[0]]
 
 
 def _cpu() -> str:
