@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 import redis
 
@@ -13,10 +14,13 @@ from tests.support.kafka import topic_names, unique_prefix
 from tests.support.servers import Missing, Servers
 
 MISSING = pytest.StashKey[Missing]()
+# Tests do not time: on a busy machine any example takes longer than Hypothesis allows by default.
+hypothesis.settings.register_profile("glowplug", hypothesis.settings(), deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = Missing()
+    hypothesis.settings.load_profile("glowplug")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
