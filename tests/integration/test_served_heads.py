@@ -96,7 +96,9 @@ def test_lists_are_those_of_the_evaluation_and_follow_what_is_promoted(
         assert {user: ids[: len(expected[user])] for user, ids in served.items()} == expected
 
         # Another one, while all goes on; only lists that differ go out, and all of them say what they rest on.
-        other, second = shelf.plain_head("another", gamma=0.0, profile=0.0)
+        # It knows a third of what the first one knew, so that everybody's list differs.
+        third = np.arange(len(shelf.data.user)) % 3 == 0
+        other, second = shelf.plain_head("another", third, gamma=0.0, profile=0.0)
         promote(heads, other, second)
         changed = wait_for(stack, expected, lambda one: one.head == second)
         assert changed != served
