@@ -146,7 +146,6 @@ class Worker(Generic[Changes]):
             transactions = Transactions(producer, timeout_s, engine.clock)
             closing.callback(transactions.close)
             transactions.open()  # before the group's offsets are asked for: it ends what a predecessor left open
-            administrating = clients.admin_config(settings)
             offsets = Offsets(settings, engine.names)
             closing.callback(offsets.close)
 
@@ -171,7 +170,7 @@ class Worker(Generic[Changes]):
                 join=join,
                 transactions=transactions,
                 offsets=offsets,
-                attendance=Attendance(clients.new_client(AdminClient, administrating), group),
+                attendance=Attendance(clients.new_client(AdminClient, clients.admin_config(settings)), group),
                 open_reader=open_reader,
             )
             closing.callback(session.close)
