@@ -29,7 +29,7 @@ from tests.support.heads import NOON, Shelf, fake_encoder, interactions, promote
 from tests.support.waiting import wait_until
 
 K = 10
-IDLE_S, SOON_S = 60, 30
+IDLE_S, SOON_S = 120, 120
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
+from glowplug.inference import shared as shared_module
 from glowplug.inference.encoder import BEHIND_TOKENS, KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
 from glowplug.inference.shared import MEMO_CHARS, SharedEncoder, in_front
@@ -108,6 +110,30 @@ def test_work_behind_is_cut_so_that_nobody_waits_long_for_a_pass() -> None:
     vectors = SharedEncoder(inner, memo=0).behind().encode(texts, "user")
     assert [rows for _, rows in inner.passes] == [1, 1, 2, 1, 1]
     np.testing.assert_array_equal(vectors, plain.encode(texts, "user"))
+
+
+def test_no_pass_of_the_work_behind_begins_while_a_users_text_is_under_way() -> None:
+    inner = Gated()
+    shared = SharedEncoder(inner, memo=0)
+    user = started(lambda: shared.encode(["somebody waits for it"], "user"))
+    assert inner.started.wait(DEADLINE_S)  # the turn is taken, and the call goes on behind it
+    behind = started(lambda: shared.behind().encode(["nobody does"], "user"))
+    wait_until(lambda: shared._users.waiting() == 1, DEADLINE_S, "it gives way")
+    assert shared._turnstile.waiting() == 0  # it does not even stand in line
+    inner.go_on.set()
+    user.join(DEADLINE_S)
+    behind.join(DEADLINE_S)
+    assert len(inner.passes) == 2
+
+
+def test_users_without_end_do_not_stop_the_work_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_module, "GIVES_WAY_S", 0.0)
+    inner = Gated()
+    inner.go_on.set()
+    shared = SharedEncoder(inner, memo=0)
+    with shared._users.here():
+        shared.behind().encode(["nobody waits for it"], "user")
+    assert len(inner.passes) == 1
 
 
 def test_what_nobody_can_wait_for_yet_is_done_in_front() -> None:

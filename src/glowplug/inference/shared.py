@@ -6,11 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glowplug.inference.encoder import Kind, StagedEncoder, TextEncoder, TokenBatch, Vectors
+from glowplug.inference.presence import Presence
 from glowplug.inference.turnstile import Turnstile
 from glowplug.observe import metrics
 from glowplug.observe.health import Condition, Reporting
@@ -22,13 +24,17 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # Passes of users and items before one of profiles goes between all the same: an import of items lasts minutes, and
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
+# A pass of profiles waits so long for a moment without users: at twice the sign-ups that a machine keeps up with
+# one goes between now and then, and takes a twentieth of its time.
+GIVES_WAY_S = 0.25
 
 
 class SharedEncoder:
     """Safe to call from many threads.
 
     Tokenising and finishing run beside other threads' passes; the pass itself belongs to one thread at a time,
-    and a caller waits at most for the pass in progress before its own kind's turn comes.
+    and a caller waits at most for the pass in progress before its own kind's turn comes. No pass of what is behind
+    begins while a user's text is tokenised or finished.
     """
 
     def __init__(self, encoder: StagedEncoder, memo: int) -> None:
@@ -36,6 +42,7 @@ class SharedEncoder:
         self._encoder = encoder
         self._turnstile = Turnstile(PATIENCE, BEHIND_PATIENCE)
         self._memo = Memo(memo)
+        self._users = Presence()
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +57,8 @@ class SharedEncoder:
         return self._encoder.condition() if isinstance(self._encoder, Reporting) else Condition("ok")
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
-        return self._encode(texts, kind, is_behind=False)
+        with self._users.here() if kind == "user" else nullcontext():
+            return self._encode(texts, kind, is_behind=False)
 
     def behind(self) -> TextEncoder:
         """The same encoder for work that nobody waits for: in small passes, after everybody else."""
@@ -80,6 +88,8 @@ class SharedEncoder:
             batches = [piece for batch in batches for piece in _cut(batch, self._encoder.behind_tokens)]
             rank, label = BEHIND_RANK, "profile"
         for batch in batches:
+            if is_behind:
+                self._users.wait_gone(GIVES_WAY_S)
             with self._turnstile.turn(rank):
                 started = time.perf_counter()
                 pooled = self._encoder.forward(batch)

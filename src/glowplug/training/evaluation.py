@@ -17,6 +17,8 @@ from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
 from glowplug.training.learned import OURS, learned
 from glowplug.training.ranked import Ranked, rank
+from glowplug.training.side_by_side import side_by_side
+from glowplug.training.splits import SMALL
 from glowplug.training.tasks import Split, Task, reduced
 from glowplug.training.texts import Progress
 from glowplug.training.tracking import Tracker, nobody
@@ -59,6 +61,17 @@ class Results:
     choices: dict[tuple[str, int], dict[str, Choice]] = field(default_factory=lambda: defaultdict(dict))
     curves: dict[tuple[str, int], dict[str, list[float]]] = field(default_factory=lambda: defaultdict(dict))
 
+    def add(self, other: Results) -> None:
+        """Of other splits of the same data."""
+        for task, models in other.draws.items():
+            for model, draws in models.items():
+                self.draws[task][model] += draws
+        for key, seconds in other.seconds.items():
+            self.seconds[key] += seconds
+        self.folded |= other.folded
+        self.choices |= other.choices
+        self.curves |= other.curves
+
 
 def evaluate(
     data: Dataset,
@@ -71,11 +84,18 @@ def evaluate(
     given: Mapping[str, Choice] | None = None,
     reworded: bool = True,
 ) -> Results:
-    """Every model, fitted anew, on every split. given: hyperparameters of `items` and `users` that need no search.
-    reworded: ask for lists under other wordings too, at the cost of encoding them."""
+    """Every model, fitted anew, on every split; of a small data set several splits beside each other. given:
+    hyperparameters of `items` and `users` that need no search. reworded: ask for lists under other wordings too, at
+    the cost of encoding them."""
+
+    def judged(split: Split) -> Results:
+        found = Results(data, k)
+        _on_split(found, split, features, say, tracker, given or {}, reworded=reworded)
+        return found
+
     results = Results(data, k)
-    for split in splits:
-        _on_split(results, split, features, say, tracker, given or {}, reworded=reworded)
+    for one in side_by_side(judged, splits) if len(data.user) <= SMALL else map(judged, splits):
+        results.add(one)
     return results
 
 

@@ -121,10 +121,12 @@ def factorised(
     basis = orthonormal(forth(start))
     for _ in range(powers):
         basis = orthonormal(forth(orthonormal(back(basis))))
-    left, sizes, right = linalg.svd(back(basis).T, full_matrices=False)
+    projected = back(basis)
+    turned = orthonormal(projected)  # so that a small square is decomposed, however many columns there are
+    right, sizes, left = linalg.svd(turned.T @ projected)
     roots = np.sqrt(sizes[:width])
-    users = (basis @ left[:, :width]) * roots
-    return users.astype(np.float32), (right[:width].T * roots).astype(np.float32)
+    users, items = basis @ left[:width].T * roots, turned @ right[:, :width] * roots
+    return users.astype(np.float32), items.astype(np.float32)
 
 
 def orthonormal(columns: Floats) -> Floats:

@@ -111,13 +111,20 @@ def with_profile(factors: Factors, behaviour: Behaviour, vectors: Floats, choice
 
 def profile_inputs(behaviour: Behaviour, vectors: Floats, choice: Choice) -> Floats:
     """float32 (items, dim): what an interaction with each adds to a profile: X' Y_u is linear in them."""
-    met = trained_items(behaviour)
-    gram = vectors[met].T @ vectors[met]
-    ridge = choice["profile ridge"] * float(gram.diagonal().mean())
+    texts = vectors[trained_items(behaviour)]
+    return whitened(smoothed_texts(behaviour, vectors, choice), texts.T @ texts, choice)
+
+
+def smoothed_texts(behaviour: Behaviour, vectors: Floats, choice: Choice) -> Floats:
+    """float32 (items, dim): what an interaction with each adds to X' Y_u."""
     texts = vectors.copy()
-    texts[np.setdiff1d(np.arange(len(vectors)), met)] = 0
-    inputs = behaviour.spread(texts, choice["weak"], choice["ease"], choice["smoothing"])
-    return ridge_solved(gram, inputs.T, ridge).T
+    texts[np.setdiff1d(np.arange(len(vectors)), trained_items(behaviour))] = 0
+    return behaviour.spread(texts, choice["weak"], choice["ease"], choice["smoothing"])
+
+
+def whitened(rows: Floats, gram: Floats, choice: Choice) -> Floats:
+    """float32 (any, dim): each row times (gram + ridge I)^-1, gram being X'X of the trained items' texts."""
+    return ridge_solved(gram, rows.T, choice["profile ridge"] * float(gram.diagonal().mean())).T
 
 
 def mean_length(rows: Floats) -> float:

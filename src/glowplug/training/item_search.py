@@ -10,7 +10,14 @@ from scipy import linalg
 from glowplug.training.arrays import Floats, Sparse
 from glowplug.training.channels import Channel
 from glowplug.training.factors import RANKS, Behaviour, summed
-from glowplug.training.item_block import landmarks_of, mean_length, profile_inputs, targets, trained_items
+from glowplug.training.item_block import (
+    landmarks_of,
+    mean_length,
+    smoothed_texts,
+    targets,
+    trained_items,
+    whitened,
+)
 from glowplug.training.ranked import rank
 from glowplug.training.tasks import Task, reduced
 from glowplug.training.tuning import Choice, Problem, remembered
@@ -77,6 +84,8 @@ class _Trial:
         self._behaviour, self._vectors, self._k = behaviour, vectors, k
         self._task = reduced(task, TUNING_USERS, TUNING_ITEMS, seed=0)
         self._trained = trained_items(behaviour)
+        texts = vectors[self._trained]
+        self._gram, self._text_length = texts.T @ texts, mean_length(texts)
         self._is_cold = ~np.isin(self._task.items, self._trained)
         self._met = landmarks_of(behaviour, np.random.default_rng(0), TUNING_LANDMARKS)
         self._distances: dict[str, tuple[Floats, Floats]] = {}
@@ -106,7 +115,7 @@ class _Trial:
         if choice["profile"]:
             mine = self._of_profile(choice)
             loud = mean_length(users) * mean_length(factors.items[self._trained])
-            loud /= max(mean_length(mine) * mean_length(self._vectors[self._trained]), 1e-12)
+            loud /= max(mean_length(mine) * self._text_length, 1e-12)
             users = np.hstack([users, np.float32(choice["profile"] * loud) * mine])
             items = np.hstack([items, self._vectors[self._task.items]])
         found = rank(self._task, lambda _, rows: users[rows] @ items.T, self._k).values
@@ -129,12 +138,13 @@ class _Trial:
 
     def _of_profile(self, choice: Choice) -> Floats:
         """float32 (the task's users, dim)."""
-        key = tuple(choice[name] for name in ("weak", "ease", "smoothing", "profile ridge"))
+        key = tuple(choice[name] for name in ("weak", "ease", "smoothing"))
         if self._profile is None or self._profile[0] != key:
             weak = choice["weak"]
             if weak not in self._interactions:
                 matrix = self._behaviour.data.matrix(self._behaviour.train, weak)
                 self._interactions[weak] = matrix[self._task.users]
-            inputs = profile_inputs(self._behaviour, self._vectors, choice)
+            # The ridge regression is linear in them: of the users that are ranked it costs less than of all items.
+            inputs = smoothed_texts(self._behaviour, self._vectors, choice)
             self._profile = (key, summed(self._interactions[weak], inputs))
-        return self._profile[1]
+        return whitened(self._profile[1], self._gram, choice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -53,12 +54,16 @@ class WeightsAndBiases:
 
 
 class _All:
+    """Safe to call from many threads, as not all of those it tells are."""
+
     def __init__(self, trackers: Sequence[Tracker]) -> None:
         self._trackers = trackers
+        self._lock = threading.Lock()
 
     def scalar(self, name: str, value: float, step: int) -> None:
-        for tracker in self._trackers:
-            tracker.scalar(name, value, step)
+        with self._lock:
+            for tracker in self._trackers:
+                tracker.scalar(name, value, step)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +23,8 @@ from glowplug.training.features import features
 from glowplug.training.fitting import fitted
 from glowplug.training.lines import Line, lines
 from glowplug.training.per_user import write_per_user
-from glowplug.training.splits import cold_item, cold_user
+from glowplug.training.side_by_side import one_thread_each
+from glowplug.training.splits import SMALL, cold_item, cold_user
 from glowplug.training.texts import Progress
 from glowplug.training.tracking import Tracker, nobody, tracked
 from glowplug.training.tuning import Choice
@@ -57,7 +59,8 @@ def train(
     of_items = results.choices["cold-item", seed][OURS]
     of_users = results.choices["cold-user", seed][OURS]
     everything = np.ones(len(data.user), bool)
-    fingerprint = write_artifact(out, fitted(data, everything, read, of_items, of_users))
+    with one_thread_each() if len(data.user) <= SMALL else nullcontext():
+        fingerprint = write_artifact(out, fitted(data, everything, read, of_items, of_users))
     write_per_user(out / PER_USER, results)
     say(f"{fingerprint} is in {out}")
     found = lines(results)

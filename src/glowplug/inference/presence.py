@@ -1,0 +1,40 @@
+"""Who is under way, so that work which nobody waits for keeps out of their way from their first step on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Presence:
+    """Safe to call from many threads."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = self._waiting = 0
+
+    @contextmanager
+    def here(self) -> Iterator[None]:
+        with self._changed:
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._count -= 1
+                self._changed.notify_all()
+
+    def wait_gone(self, at_most_s: float) -> bool:
+        """Until nobody is here, at most so long; whether nobody is."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(lambda: self._count == 0, at_most_s)
+            finally:
+                self._waiting -= 1
+
+    def waiting(self) -> int:
+        """How many wait for that now."""
+        with self._changed:
+            return self._waiting
