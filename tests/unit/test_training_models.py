@@ -25,7 +25,7 @@ from glowplug.training.ranked import rank
 from glowplug.training.splits import cold_item, cold_user, split
 from glowplug.training.tasks import Split, Task
 from glowplug.training.texts import encoded, item_texts
-from glowplug.training.tuning import Choice, remembered, search, solved
+from glowplug.training.tuning import Choice, Problem, remembered, solved
 from glowplug.training.vectors import scorer, served
 from tests.support.features import read
 from tests.support.shelf import write_shelf
@@ -349,9 +349,23 @@ def test_words_and_vectors_are_channels_of_cosine_distance() -> None:
 
 def test_a_search_walks_to_the_best_of_the_grid_and_stays_without_a_gain() -> None:
     grid = {"x": (0.0, 1.0, 2.0), "y": (0.0, 1.0, 2.0)}
-    best, value = search({"x": 0.0, "y": 0.0}, grid, lambda c: -((c["x"] - 1) ** 2) - (c["y"] - 2) ** 2)
-    assert (best, value) == ({"x": 1.0, "y": 2.0}, 0.0)
-    assert search({"x": 1.0, "y": 2.0}, grid, lambda _: 0.5) == ({"x": 1.0, "y": 2.0}, 0.5)
+    hill = Problem({"x": 0.0, "y": 0.0}, grid, [lambda c: -((c["x"] - 1) ** 2), lambda c: -((c["y"] - 2) ** 2)])
+    assert solved(hill) == ({"x": 1.0, "y": 2.0}, 0.0)
+    flat = Problem({"x": 1.0, "y": 2.0}, grid, [lambda _: 0.5])
+    assert solved(flat) == ({"x": 1.0, "y": 2.0}, 0.5)
+    assert solved(Problem({"x": 1.0}, grid, [])) == ({"x": 1.0}, 0.0)  # nobody to ask
+
+
+def test_an_option_that_is_behind_on_half_of_the_cases_is_not_asked_on_the_others() -> None:
+    asked: list[float] = []
+
+    def late(choice: Choice) -> float:
+        asked.append(choice["x"])
+        return 0.0
+
+    best, _ = solved(Problem({"x": 1.0}, {"x": (0.0, 2.0)}, [lambda choice: choice["x"], late]))
+    assert best == {"x": 2.0}
+    assert 0.0 not in asked
 
 
 def test_a_choice_is_tried_once_also_where_only_idle_names_differ() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from glowplug.training.side_by_side import side_by_side
+from glowplug.training.side_by_side import one_thread_each, side_by_side
 
 DEADLINE_S = 10.0
 
@@ -34,7 +34,8 @@ def test_what_comes_of_it_is_in_order_whatever_ends_first(monkeypatch: pytest.Mo
 
 def test_linear_algebra_takes_one_thread_meanwhile_and_as_many_as_before_afterwards() -> None:
     before = blas_threads(), torch.get_num_threads()
-    inside = list(side_by_side(lambda _: (blas_threads(), torch.get_num_threads()), range(3)))
+    with one_thread_each():
+        inside = list(side_by_side(lambda _: (blas_threads(), torch.get_num_threads()), range(3)))
     assert inside == [({1}, 1)] * 3
     assert (blas_threads(), torch.get_num_threads()) == before
 

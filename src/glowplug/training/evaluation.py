@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
 from glowplug.training.learned import OURS, learned
 from glowplug.training.ranked import Ranked, rank
-from glowplug.training.side_by_side import side_by_side
+from glowplug.training.side_by_side import one_thread_each, side_by_side
 from glowplug.training.splits import SMALL
 from glowplug.training.tasks import Split, Task, reduced
 from glowplug.training.texts import Progress
@@ -82,21 +83,27 @@ def evaluate(
     *,
     tracker: Tracker = nobody,
     given: Mapping[str, Choice] | None = None,
-    reworded: bool = True,
+    brief: bool = False,
 ) -> Results:
     """Every model, fitted anew, on every split; of a small data set several splits beside each other. given:
-    hyperparameters of `items` and `users` that need no search. reworded: ask for lists under other wordings too, at
-    the cost of encoding them."""
+    hyperparameters of `items` and `users` that need no search. brief: leave out what only a table shows, lists
+    under other wordings and the learned block of text alone."""
 
     def judged(split: Split) -> Results:
         found = Results(data, k)
-        _on_split(found, split, features, say, tracker, given or {}, reworded=reworded)
+        _on_split(found, split, features, say, tracker, given or {}, brief=brief)
         return found
 
     results = Results(data, k)
-    for one in side_by_side(judged, splits) if len(data.user) <= SMALL else map(judged, splits):
-        results.add(one)
+    with suited(data):
+        for one in side_by_side(judged, splits) if len(data.user) <= SMALL else map(judged, splits):
+            results.add(one)
     return results
+
+
+def suited(data: Dataset) -> AbstractContextManager[None]:
+    """To the size of its matrices: so many threads for each piece of linear algebra."""
+    return one_thread_each() if len(data.user) <= SMALL else nullcontext()
 
 
 def _on_split(
@@ -107,7 +114,7 @@ def _on_split(
     tracker: Tracker,
     given: Mapping[str, Choice],
     *,
-    reworded: bool,
+    brief: bool,
 ) -> None:
     data, k = results.data, results.k
     tests = [reduced(task, _tested(task), len(task.items), split.seed) for task in split.test if len(task.users)]
@@ -134,9 +141,10 @@ def _on_split(
     met[data.item[split.train]] = True
     started = time.perf_counter()
     # Asked once, of the first draw, and where all candidates are cold: there the wording is all that places them.
-    asked = reworded and split.seed == 0 and not met[tests[0].items].any()
+    asked = not brief and split.seed == 0 and not met[tests[0].items].any()
     wording = Consistency.of(data, features, tests[0], split.seed) if asked else None
-    for model in itertools.chain(baselines(data, split, features, k), learned(data, split, features, k, choose)):
+    ours = learned(data, split, features, k, choose, with_text_only=not brief)
+    for model in itertools.chain(baselines(data, split, features, k), ours):
         for task in tests:
             ranked = rank(task, model.scorer, k)
             overlap = wording.overlap(model, k) if wording is not None else None

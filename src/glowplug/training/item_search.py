@@ -52,7 +52,7 @@ GRID: Mapping[str, tuple[float, ...]] = {
 def problem(
     cases: Sequence[tuple[Behaviour, Task]], channels: Sequence[Channel], vectors: Floats, k: int
 ) -> Problem:
-    """Weights of channels and the names of GRID; worth: the mean over `cases` of recall@k + NDCG@k.
+    """Weights of channels and the names of GRID; worth, in each case: recall@k + NDCG@k.
 
     A case is a training part and a task whose answers it does not hold; weights matter where candidates are cold.
     """
@@ -66,10 +66,10 @@ def problem(
     if all(behaviour.data.positive.all() for behaviour, _ in cases):
         del grid["weak"]  # there is nothing that it could weigh
 
-    def value(choice: Choice) -> float:
-        return sum(trial.value(choice) for trial in trials) / max(len(trials), 1)
+    def idle(choice: Choice) -> tuple[str, ...]:
+        return () if choice["profile"] else ("profile ridge",)
 
-    return Problem(start, grid, remembered(value, lambda choice: () if choice["profile"] else ("profile ridge",)))
+    return Problem(start, grid, [remembered(trial.value, idle) for trial in trials])
 
 
 class _Trial:

@@ -22,18 +22,22 @@ from glowplug.training.vectors import scorer
 
 OURS, TEXT_ONLY = "learned", "learned, text only"
 Choose = Callable[[str, Problem], Choice]
-INNER_ITEM_SETS, INNER_USER_SETS = 2, 4
+# Parts of a small set that are played as cold: of items all five fifths, since what is chosen on two is partly luck
+# (recall@20 of cold items .431 to .449, NDCG@20 .290 to .307 on MovieLens 100K).
+INNER_ITEM_SETS, INNER_USER_SETS = 5, 4
 STAND_IN_WEIGHT = 1.0  # of each channel of users, where nobody's choice says otherwise
 STAND_IN_PRIOR = 20.0  # users that the overall mean counts as
 
 
-def learned(data: Dataset, split: Split, features: Features, k: int, choose: Choose) -> Iterator[Model]:
+def learned(
+    data: Dataset, split: Split, features: Features, k: int, choose: Choose, *, with_text_only: bool = True
+) -> Iterator[Model]:
     """The last one reads all there is. choose: gets the name and what is to be chosen for it."""
     if split.protocol == "cold-user":
         yield Model(OURS, _for_new_users(data, split, features, k, choose))
         return
     behaviour = Behaviour(data, split.train)
-    names = (TEXT_ONLY, OURS) if split.protocol == "cold-item" else (OURS,)
+    names = (TEXT_ONLY, OURS) if split.protocol == "cold-item" and with_text_only else (OURS,)
     cases = item_cases(data, split, behaviour)
     for name in names:
         channels = features.of_words if name == TEXT_ONLY else features.of_words + features.of_items
@@ -55,8 +59,8 @@ def learned(data: Dataset, split: Split, features: Features, k: int, choose: Cho
 
 def item_cases(data: Dataset, split: Split, behaviour: Behaviour) -> list[tuple[Behaviour, Task]]:
     """What choices for items are judged on: training parts and tasks whose answers they do not hold."""
-    is_small = len(data.user) <= SMALL and split.protocol == "cold-item"
-    inner = inner_cold_items(data, split, INNER_ITEM_SETS) if is_small else []
+    all_are_cold = not np.isin(split.validation[0].items, data.item[split.train]).any()
+    inner = inner_cold_items(data, split, INNER_ITEM_SETS) if len(data.user) <= SMALL and all_are_cold else []
     return [(behaviour, split.validation[0])] + [(Behaviour(data, train), task) for train, task in inner]
 
 

@@ -19,6 +19,7 @@ from glowplug.settings import Settings
 from glowplug.training import item_search, user_search
 from glowplug.training.choices import CHOICES, write_choices
 from glowplug.training.dataset import read_folder
+from glowplug.training.evaluation import suited
 from glowplug.training.factors import Behaviour
 from glowplug.training.features import features
 from glowplug.training.learned import item_cases, user_cases
@@ -55,11 +56,12 @@ def search_folder(
     }
     best: dict[str, Choice] = {}
     for name, problem in problems.items():
-        default, reached = solved(problem)
-        say(f"{name}: what training chooses is worth {reached:.4f} on validation")
-        best[name], value, count = _studied(
-            out / STUDY, f"{name}, seed {seed}", problem, default, trials, seed, say
-        )
+        with suited(data):
+            default, reached = solved(problem)
+            say(f"{name}: what training chooses is worth {reached:.4f} on validation")
+            best[name], value, count = _studied(
+                out / STUDY, f"{name}, seed {seed}", problem, default, trials, seed, say
+            )
         yield (
             f"{name}: {value:.4f} on validation (recall@{k} + NDCG@{k}) after {count} trials, "
             f"{value - reached:+.4f} against what training chooses ({reached:.4f})"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,13 +17,12 @@ from glowplug import __version__
 from glowplug.settings import Settings
 from glowplug.training.artifact import write_artifact
 from glowplug.training.dataset import Dataset, read_folder
-from glowplug.training.evaluation import OURS, evaluate
+from glowplug.training.evaluation import OURS, evaluate, suited
 from glowplug.training.features import features
 from glowplug.training.fitting import fitted
 from glowplug.training.lines import Line, lines
 from glowplug.training.per_user import write_per_user
-from glowplug.training.side_by_side import one_thread_each
-from glowplug.training.splits import SMALL, cold_item, cold_user
+from glowplug.training.splits import cold_item, cold_user
 from glowplug.training.texts import Progress
 from glowplug.training.tracking import Tracker, nobody, tracked
 from glowplug.training.tuning import Choice
@@ -55,11 +53,11 @@ def train(
     read = features(data, settings.encoder, say)
     splits = (maker(data, seed) for maker in (cold_item, cold_user))
     with tracked(out, {"data": data.name, "seed": seed, "k": k}, tracker) as tracker:
-        results = evaluate(data, splits, read, k, say, tracker=tracker, given=given, reworded=False)
+        results = evaluate(data, splits, read, k, say, tracker=tracker, given=given, brief=True)
     of_items = results.choices["cold-item", seed][OURS]
     of_users = results.choices["cold-user", seed][OURS]
     everything = np.ones(len(data.user), bool)
-    with one_thread_each() if len(data.user) <= SMALL else nullcontext():
+    with suited(data):
         fingerprint = write_artifact(out, fitted(data, everything, read, of_items, of_users))
     write_per_user(out / PER_USER, results)
     say(f"{fingerprint} is in {out}")

@@ -37,7 +37,8 @@ def problem(
     channels: Sequence[Channel],
     k: int,
 ) -> Problem:
-    """Weights of channels and the names of GRID; worth: the mean over all tasks of all cases of recall@k + NDCG@k.
+    """Weights of channels and the names of GRID; worth, in each case: the mean over its tasks of recall@k +
+    NDCG@k.
 
     A case: interactions of training users, bool (n,), and tasks of other users, one for each number of likes.
     """
@@ -51,11 +52,7 @@ def problem(
         del grid["weak"]  # there is nothing that it could weigh
     start = START | {channel.name: WEIGHT_AT_START for channel in channels}
 
-    def value(choice: Choice) -> float:
-        found = [one for trial in trials for one in trial.values(choice)]
-        return float(np.mean(found)) if found else 0.0
-
-    return Problem(start, grid, remembered(value))
+    return Problem(start, grid, [remembered(trial.value) for trial in trials])
 
 
 class _Trial:
@@ -65,15 +62,14 @@ class _Trial:
         self._fits, self._k = fits, k
         self._tasks = [reduced(task, TUNING_USERS, TUNING_ITEMS, seed=0) for task in tasks]
 
-    def values(self, choice: Choice) -> list[float]:
-        """recall@k + NDCG@k of each task."""
+    def value(self, choice: Choice) -> float:
         model = self._fits.model(choice)
         items, found = model.items, []
         for task in self._tasks:
             users = with_one(model.placed(self._fits.prior(model, task.users), task.known)).astype(np.float32)
             values = self._ranked(task, users, items[task.items])
             found.append(float(values["recall"].mean() + values["ndcg"].mean()))
-        return found
+        return float(np.mean(found))
 
     def _ranked(self, task: Task, users: Floats, items: Floats) -> Mapping[str, Wide]:
         return rank(task, lambda _, rows: users[rows] @ items.T, self._k).values
