@@ -132,7 +132,8 @@ def _on_split(
         choice: Choice | None = given.get(GIVEN.get(split.protocol, "items"))
         # What was found for other channels (text alone, another data set) is no choice for these.
         if choice is None or choice.keys() != problem.start.keys():
-            choice, value = solved(problem, watch)
+            with one_thread_each():  # also of a large set an option costs hundreds of small steps
+                choice, value = solved(problem, watch)
             say(f"{name}: {_told(choice)}; on validation {value:.3f}")
         results.choices[split.protocol, split.seed][name] = choice
         return choice
