@@ -21,7 +21,7 @@ from glowplug.training.artifact import write_artifact
 from glowplug.training.dataset import Dataset, read_folder
 from glowplug.training.features import Features, features
 from glowplug.training.fitting import fitted
-from glowplug.training.learned import learned
+from glowplug.training.learned import NEW_USERS, learned
 from glowplug.training.ranked import Ranked, rank
 from glowplug.training.splits import split
 from glowplug.training.tasks import Split, Task
@@ -65,15 +65,15 @@ class Shelf:
 @cache
 def starting_points(shelf: Shelf) -> tuple[Choice, Choice]:
     """Of items and of users; the profile beside the items' factors, so that it is tested as well."""
-    found: list[Choice] = []
+    found: dict[str, Choice] = {}
 
-    def take(_name: str, problem: Problem) -> Choice:
-        found.append(problem.start)
+    def take(name: str, problem: Problem) -> Choice:
+        found[f"{protocol}, {name}"] = problem.start
         return problem.start
 
     for protocol in ("cold-item", "cold-user"):
         list(learned(shelf.data, split(shelf.data, protocol, 0), shelf.read, 5, take))
-    return {**found[1], "profile": 1.0}, found[-1]
+    return {**found["cold-item, learned"], "profile": 1.0}, found["cold-user, learned"]
 
 
 class Judged:
@@ -83,8 +83,11 @@ class Judged:
         of_items, of_users = starting_points(shelf)
         self.choices = of_items, of_users
         self.split = one
-        choice = of_users if one.protocol == "cold-user" else of_items
-        self._scorer = list(learned(shelf.data, one, shelf.read, k, lambda _name, _problem: choice))[-1].scorer
+
+        def choose(name: str, _problem: Problem) -> Choice:
+            return of_users if name == NEW_USERS or one.protocol == "cold-user" else of_items
+
+        self._scorer = list(learned(shelf.data, one, shelf.read, k, choose))[-1].scorer
         self._shelf, self._k = shelf, k
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from consumers.recommender import Recommender
+from glowplug.heads.head import TASTE_FROM
 from tests.support.drive import Driver
 from tests.support.heads import (
     Judged,
@@ -25,6 +26,12 @@ K = 10
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Of half of its users a training part knows so little that they count as new."""
+    return Shelf(tmp_path_factory.mktemp("sparse"), likes=7)
 
 
 def recommender(shelf: Shelf, heads: Path) -> Driver:
@@ -45,13 +52,20 @@ def listed(driver: Driver) -> dict[str, list[str]]:
     }
 
 
-def test_cold_items_are_ranked_for_known_users_as_evaluated(shelf: Shelf, tmp_path: Path) -> None:
-    judged = shelf.judged("cold-item", K)
+@pytest.mark.parametrize("protocol", ["cold-item", "overall", "by-time"])
+@pytest.mark.parametrize("kept", ["shelf", "sparse"])
+def test_users_known_and_hardly_known_get_the_lists_that_were_evaluated(
+    tmp_path: Path, protocol: str, kept: str, request: pytest.FixtureRequest
+) -> None:
+    shelf: Shelf = request.getfixturevalue(kept)
+    judged = shelf.judged(protocol, K)
     (task,) = judged.tasks
+    deeds_of = np.bincount(shelf.data.user[judged.split.train], minlength=len(shelf.data.users))[task.users]
+    assert (deeds_of >= TASTE_FROM).any()
+    assert (deeds_of < TASTE_FROM).any() == (kept == "sparse")
     expected, blocked = judged.lists(task), judged.blocked(task)
     driver = recommender(shelf, promoted(shelf, judged, tmp_path / "heads"))
-    cold = [shelf.data.items.ids[at] for at in task.items]
-    vectors = item_vectors(shelf, only=cold)
+    vectors = item_vectors(shelf, only=[shelf.data.items.ids[at] for at in task.items])
     driver.step.absorb([driver.record("item_vectors", key, value) for key, value in vectors.items()])
     driver.settle()
     users = user_vectors(shelf, expected, blocked)

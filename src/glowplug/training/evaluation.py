@@ -16,7 +16,7 @@ from glowplug.training.baselines import baselines
 from glowplug.training.consistency import Consistency
 from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
-from glowplug.training.learned import OURS, learned
+from glowplug.training.learned import NEW_USERS, OURS, learned
 from glowplug.training.ranked import Ranked, rank
 from glowplug.training.side_by_side import one_thread_each, side_by_side
 from glowplug.training.splits import SMALL
@@ -33,7 +33,6 @@ TESTED_SCORES = (
     100_000_000  # and fewer users where candidates are many: ranking these takes seconds, for each model
 )
 LEAST_TESTED_USERS = 2_000
-GIVEN: Mapping[str, str] = {"cold-user": "users"}  # of the choices that somebody gives; of other protocols "items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,8 @@ def _on_split(
             curve.append(value)
             tracker.scalar(f"validation/{split.protocol}-{split.seed}/{name}", value, len(curve))
 
-        choice: Choice | None = given.get(GIVEN.get(split.protocol, "items"))
+        is_of_users = name == NEW_USERS or split.protocol == "cold-user"
+        choice: Choice | None = given.get("users" if is_of_users else "items")
         # What was found for other channels (text alone, another data set) is no choice for these.
         if choice is None or choice.keys() != problem.start.keys():
             with one_thread_each():  # also of a large set an option costs hundreds of small steps

@@ -74,10 +74,11 @@ class UserModel:
         return rounding(with_one(self.places), self.items)
 
 
-def fold_in(model: UserModel, channels: Sequence[Channel]) -> Scorer:
-    """The task's users by their attributes and what is known of them, as served."""
+def fold_in(model: UserModel, channels: Sequence[Channel], items: Floats | None = None) -> Scorer:
+    """The task's users by their attributes and what is known of them, as served. items: float32 (items, 1 + d), in
+    place of the model's own, which knows nothing of those that were not trained on."""
     by = model.rounding
-    served_items = by.items(model.items)
+    served_items = by.items(model.items if items is None else items)
 
     def scores(task: Task, rows: slice) -> Scores:
         places = model.placed(model.prior(task.users[rows], channels), task.known[rows])

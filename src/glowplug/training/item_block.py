@@ -60,10 +60,15 @@ def fitted(behaviour: Behaviour, channels: Sequence[Channel], choice: Choice) ->
 
 def projected(factors: Factors, head: Head, behaviour: Behaviour, channels: Sequence[Channel]) -> Factors:
     """The factors, with the rows of items that were not trained on as the head places them."""
-    items = factors.items.copy()
-    cold = np.setdiff1d(np.arange(len(items)), trained_items(behaviour))
-    items[cold] = head.project(cold, channels)
-    return Factors(factors.users, items, factors.inputs)
+    return Factors(factors.users, placed(factors.items, head, behaviour, channels), factors.inputs)
+
+
+def placed(rows: Floats, head: Head, behaviour: Behaviour, channels: Sequence[Channel]) -> Floats:
+    """float32 (items, d): `rows`, those of items that were not trained on as the head places them."""
+    out = rows.copy()
+    cold = np.setdiff1d(np.arange(len(out)), trained_items(behaviour))
+    out[cold] = head.project(cold, channels)
+    return out
 
 
 def projection(

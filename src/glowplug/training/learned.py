@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from glowplug.training import fold_in, item_block, item_search, user_fit, user_search
-from glowplug.training.arrays import Floats, Mask
+from glowplug.training.arrays import Floats, Mask, Wide
 from glowplug.training.channels import Channel
 from glowplug.training.dataset import Dataset
 from glowplug.training.factors import Behaviour, Factors
 from glowplug.training.features import Features
+from glowplug.training.fold_in import UserModel
 from glowplug.training.item_block import Head
 from glowplug.training.models import Model
 from glowplug.training.ranked import Scorer
 from glowplug.training.splits import SMALL, inner_cold_items, inner_cold_users
-from glowplug.training.tasks import Split, Task
+from glowplug.training.tasks import FIRST_TESTED, Split, Task
 from glowplug.training.tuning import Choice, Problem
 from glowplug.training.vectors import scorer
 
 OURS, TEXT_ONLY = "learned", "learned, text only"
+NEW_USERS = "learned, new users"  # what is chosen for those of whom OURS knows too little for behaviour
 Choose = Callable[[str, Problem], Choice]
 # Parts of a small set that are played as cold: of items all five fifths, since what is chosen on two is partly luck
 # (recall@20 of cold items .431 to .449, NDCG@20 .290 to .307 on MovieLens 100K).
 INNER_ITEM_SETS, INNER_USER_SETS = 5, 4
-STAND_IN_WEIGHT = 1.0  # of each channel of users, where nobody's choice says otherwise
-STAND_IN_PRIOR = 20.0  # users that the overall mean counts as
+LEFT_OUT_OF_MANY = 10  # of a large set one tenth of the users is played as cold
 
 
 def learned(
@@ -39,22 +41,44 @@ def learned(
     behaviour = Behaviour(data, split.train)
     names = (TEXT_ONLY, OURS) if split.protocol == "cold-item" and with_text_only else (OURS,)
     cases = item_cases(data, split, behaviour)
+    new = _new_users(data, split)
+    of_new = None
+    if new[np.concatenate([task.users for task in split.test])].any():
+        of_users = choose(NEW_USERS, _problem_of_new_users(data, split, features, k))
+        of_new = user_fit.fitted(data, split.train, features.vectors, features.of_users, of_users)
     for name in names:
-        channels = features.of_words if name == TEXT_ONLY else features.of_words + features.of_items
+        channels = _channels(features, name)
         choice = choose(name, item_search.problem(cases, channels, features.vectors, k))
         factors, head = item_block.fitted(behaviour, channels, choice)
+        fold = None
+        if of_new is not None:
+            matrix = item_block.projection(behaviour, channels, choice, head.landmarks, of_new.items)
+            fold = of_new, replace(head, matrix=matrix)
 
         def reworded(
-            read: Features, name: str = name, choice: Choice = choice, factors: Factors = factors, head: Head = head
+            read: Features,
+            name: str = name,
+            choice: Choice = choice,
+            factors: Factors = factors,
+            head: Head = head,
+            fold: tuple[UserModel, Head] | None = fold,
         ) -> Scorer:
-            channels = read.of_words if name == TEXT_ONLY else read.of_words + read.of_items
+            channels = _channels(read, name)
             is_same = read is features
             placed = factors if is_same else item_block.projected(factors, head, behaviour, channels)
             whole = item_block.with_profile(placed, behaviour, read.vectors, choice)
-            by = item_block.rounding_of(whole, behaviour)
-            return scorer(item_block.block(_with_stand_ins(whole, data, split.train, read.of_users), by))
+            found = scorer(item_block.block(whole, item_block.rounding_of(whole, behaviour)))
+            if fold is None:
+                return found
+            model, to_sides = fold
+            sides = item_block.placed(model.items, to_sides, behaviour, channels)
+            return _either(new, fold_in.fold_in(model, read.of_users, sides), found)
 
         yield Model(name, reworded(features), reworded)
+
+
+def _channels(read: Features, name: str) -> tuple[Channel, ...]:
+    return read.of_words if name == TEXT_ONLY else read.of_words + read.of_items
 
 
 def item_cases(data: Dataset, split: Split, behaviour: Behaviour) -> list[tuple[Behaviour, Task]]:
@@ -83,22 +107,25 @@ def _for_new_users(data: Dataset, split: Split, features: Features, k: int, choo
     return fold_in.fold_in(model, channels)
 
 
-def _with_stand_ins(factors: Factors, data: Dataset, train: Mask, channels: Sequence[Channel]) -> Factors:
-    """Users without training interactions get the mean direction of the others, those alike counting more."""
-    met = np.unique(data.user[train])
-    new = np.setdiff1d(np.arange(len(data.users)), met)
-    if not len(new):
-        return factors
-    users: Floats = factors.users.copy()
-    lengths = np.linalg.norm(users[met], axis=1, keepdims=True)
-    directions = users[met] / np.maximum(lengths, 1e-9)
-    if len(met) > user_fit.LANDMARKS:
-        some = np.sort(np.random.default_rng(0).choice(len(met), user_fit.LANDMARKS, replace=False))
-        met, directions = met[some], directions[some]
-    for at in range(0, len(new), item_block.BLOCK):
-        part = new[at : at + item_block.BLOCK]
-        nothing = np.zeros((len(part), len(met)), np.float32)
-        kernel = np.exp(-STAND_IN_WEIGHT * sum((one.distance(part, met) for one in channels), nothing))
-        kernel /= kernel.max(axis=1, keepdims=True)
-        users[part] = kernel @ directions + STAND_IN_PRIOR * directions.mean(axis=0)
-    return Factors(users, factors.items, factors.inputs)
+def _new_users(data: Dataset, split: Split) -> Mask:
+    """Bool (users,): whom training knows too little of for taste, as in serving (glowplug.heads.head)."""
+    return np.bincount(data.user[split.train], minlength=len(data.users)) <= FIRST_TESTED
+
+
+def _problem_of_new_users(data: Dataset, split: Split, features: Features, k: int) -> Problem:
+    """On users of the training part alone: those of the validation part have answers in it."""
+    is_small = len(data.user) <= SMALL
+    count, most = (INNER_USER_SETS, INNER_USER_SETS) if is_small else (LEFT_OUT_OF_MANY, 1)
+    cases = inner_cold_users(data, split.train, split.seed, count, most)
+    return user_search.problem(data, cases, features.vectors, features.of_users, k)
+
+
+def _either(new: Mask, of_new: Scorer, of_others: Scorer) -> Scorer:
+    def scores(task: Task, rows: slice) -> Floats | Wide:
+        is_new = new[task.users[rows]]
+        if is_new.all():
+            return of_new(task, rows)
+        found = of_others(task, rows)
+        return np.where(is_new[:, None], of_new(task, rows), found) if is_new.any() else found
+
+    return scores
