@@ -47,6 +47,21 @@ def test_few_users_move_the_others_little() -> None:
     assert shifts == pytest.approx([1 / (1 + PSEUDO_USERS), 0.5, 1.0], abs=0.01)
 
 
+def test_what_is_luck_along_many_directions_moves_hardly_anybody() -> None:
+    rng = np.random.default_rng(1)
+    places = 0.1 * rng.normal(size=(400, 100))  # as of attributes that tell nothing
+    later = 2.0 * rng.normal(size=places.shape)
+    found = calibrated(Seen(tuple(places for _ in SUPPORTS), later), 100, trust=1.0)
+    by_line = [np.polyfit(places[:, at], later[:, at], 1) for at in range(100)]
+    luck = np.linalg.norm([line[1] for line in by_line])
+    assert np.linalg.norm(found.shift[0]) < luck / 2
+    assert found.slope[0].std() < np.std([line[0] for line in by_line]) / 2
+
+
+def test_attributes_alone_are_believed_as_far_as_the_line_says_whatever_is_trusted() -> None:
+    assert calibrated(seen(MANY, slope=0.5), 2, trust=0.0).slope[0, 0] == pytest.approx(0.5, abs=1e-6)
+
+
 def test_a_direction_along_which_nobody_differs_keeps_its_slope() -> None:
     users = np.zeros((50, 1))
     found = calibrated(Seen(tuple(users for _ in SUPPORTS), users + 1), 1, trust=1.0)

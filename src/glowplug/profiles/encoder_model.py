@@ -13,14 +13,16 @@ from glowplug.errors import ModelRejected
 from glowplug.inference.bisect import encode_each
 from glowplug.inference.encoder import Kind, TextEncoder, fingerprint
 from glowplug.profiles.anchors import Anchors, anchors
+from glowplug.profiles.hearing import Heard, heard
 from glowplug.profiles.languages import languages
 from glowplug.profiles.lexicon import Lexicon
 from glowplug.profiles.model import Claimed, Inferred, Subject
 from glowplug.profiles.pieces import Read, encoded, read
+from glowplug.profiles.stance_model import judged, stance_model
 from glowplug.profiles.taxonomy import LabelKind, Taxonomy
 from glowplug.profiles.weighing import Weighed, weigh
 
-VERSION = 3  # raise it when the same text, taxonomy and encoder come to give another profile
+VERSION = 4  # raise it when the same text, taxonomy and encoder come to give another profile
 INTERESTS: frozenset[LabelKind] = frozenset({"interest"})
 PREFERENCES: frozenset[LabelKind] = frozenset({"preference"})
 ATTRIBUTES: frozenset[LabelKind] = frozenset({"audience", "tone", "theme"})
@@ -42,12 +44,20 @@ class EncoderProfileModel:
         self._lexicon = Lexicon(taxonomy.labels)
         self._topics = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind == "interest")
         self._anchors: Anchors = anchors(taxonomy, encoder, cache_dir)
+        self._stances = stance_model(encoder.fingerprint)
         self.fingerprint = fingerprint(
-            "encoder-profiles", {"encoder": encoder.fingerprint, "taxonomy": taxonomy.hash, "version": VERSION}
+            "encoder-profiles",
+            {
+                "encoder": encoder.fingerprint,
+                "taxonomy": taxonomy.hash,
+                "stances": self._stances.hash if self._stances else "",
+                "version": VERSION,
+            },
         )
 
     def infer(self, subjects: Sequence[Subject]) -> list[Inferred | ModelRejected]:
-        reads = [[self._read(subject, name, text) for name, text in subject.fields] for subject in subjects]
+        ruled = [[self._read(subject, name, text) for name, text in subject.fields] for subject in subjects]
+        reads = self._judged(subjects, ruled)
         likeness = self._likeness(subjects, reads)
         return [
             self._described(subject, fields, alike)
@@ -55,8 +65,29 @@ class EncoderProfileModel:
         ]
 
     def _read(self, subject: Subject, name: str, text: str) -> Read:
-        is_plain = subject.kind == "item" or name.startswith(PLAIN)
-        return read(name, text, self._lexicon, self._topics, is_plain=is_plain)
+        return read(name, text, self._lexicon, self._topics, is_plain=_is_plain(subject, name))
+
+    def _judged(self, subjects: Sequence[Subject], ruled: Sequence[Sequence[Read]]) -> list[list[Read]]:
+        """Stances as learned, where there is a model for this encoder; the rules' where a text has no vector."""
+        out = [list(fields) for fields in ruled]
+        if self._stances is None:
+            return out
+        places: list[tuple[int, int, tuple[Heard, ...]]] = [
+            (number, at, found)
+            for number, subject in enumerate(subjects)
+            for at, field in enumerate(ruled[number])
+            if not _is_plain(subject, field.field) and (found := heard(field, self._topics))
+        ]
+        told = [one for _, _, found in places for one in found]
+        texts = list(dict.fromkeys(text for one in told for text in (one.sentence, one.clause)))
+        vectors = dict(zip(texts, encode_each(self._encoder, texts, "user"), strict=True))
+        for number, at, found in places:
+            sentences = [vectors[one.sentence] for one in found]
+            clauses = [vectors[one.clause] for one in found]
+            if not any(isinstance(vector, ModelRejected) for vector in (*sentences, *clauses)):
+                shares = self._stances.shares(np.array(sentences), np.array(clauses), found)
+                out[number][at] = judged(out[number][at], found, shares)
+        return out
 
     def _likeness(
         self, subjects: Sequence[Subject], reads: Sequence[Sequence[Read]]
@@ -131,6 +162,10 @@ class EncoderProfileModel:
     def _summary(self, verb: str, found: Sequence[Weighed]) -> str:
         names = [self._taxonomy.labels[one.row].name for one in found[:NAMES]]
         return f"{verb} {', '.join(names)}." if names else ""
+
+
+def _is_plain(subject: Subject, name: str) -> bool:
+    return subject.kind == "item" or name.startswith(PLAIN)
 
 
 def _lines(one: Read) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from glowplug.profiles.cues import Run, Stance
+from glowplug.profiles.cues import Run, Span, Stance
 from glowplug.profiles.lexicon import Lexicon, Mention
 from glowplug.profiles.orders import blanked, unread
 from glowplug.profiles.stance import runs
@@ -27,22 +27,36 @@ SPOKEN = re.compile(r"\w{2}|[\u3400-\u9fff]")  # something to compare: two lette
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """[start, end) of the visible text. mentions: of interests and others that lie in it. by: see Run."""
+    """[start, end) of the visible text. mentions: of interests and others that lie in it. by: see Run.
+
+    share: of what is named, how probably it is the writer's own wish, where that was judged (stance_model.py)."""
 
     start: int
     end: int
     stance: Stance
     by: str
     mentions: tuple[Mention, ...]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One field of a subject."""
+    """One field of a subject. hidden: spans that are addressed to a machine, and not read."""
 
     field: str
     text: Visible
     pieces: tuple[Piece, ...]
+    hidden: tuple[Span, ...] = ()
+
+    @property
+    def legible(self) -> str:
+        """The folded text, with line breaks in the place of what is not read."""
+        return blanked(self.text.folded, self.hidden)
+
+    @property
+    def shown(self) -> str:
+        """Likewise the text as it is seen."""
+        return blanked(self.text.text, self.hidden)
 
     def words(self, piece: Piece) -> str:
         return self.text.text[piece.start : piece.end][:PIECE_CHARS]
@@ -61,7 +75,7 @@ def read(field: str, original: str, lexicon: Lexicon, topics: frozenset[int], *,
     about = [mention for mention in found if mention.row in topics]
     stretches = (Run(0, len(folded), "wanted"),) if is_plain else runs(folded, about)
     pieces = tuple(piece for run in stretches for piece in _pieces(folded, run, found))
-    return Read(field, text, pieces)
+    return Read(field, text, pieces, hidden)
 
 
 def encoded(read: Read) -> tuple[int, ...]:

@@ -28,6 +28,7 @@ MEDIA = frozenset(
 )
 UNLIKELY = 0.1  # cosine of a clause to a label that it names: below, the word is probably meant otherwise
 MEANT_OTHERWISE = 0.25  # taken off then
+DOUBT = 0.8  # taken off what is probably somebody else's, over, or said in passing, as its share says
 # A likeness alone. With a quarter of the taxonomy's words taken away, as a text of other words would find it, .52
 # gives R-precision .824 and claims of which .76 are right, .48 gives .840 and .71, .44 gives .843 and .66
 # (decision 0011).
@@ -91,6 +92,9 @@ def _named(
         weight = (NAMED if is_sure else HINTED) + ALIKE_ADDS * min(1.0, max(0.0, cosine) / CERTAIN)
         weight += SAID_TO_LIKE if piece.by in ("like", "keep") else 0.0
         weight -= MEANT_OTHERWISE if alike.any() and cosine < UNLIKELY else 0.0
+        weight -= DOUBT * (1.0 - piece.share)
+        if weight <= 0:
+            continue  # hardly a wish of the writer's
         start, end = own[0].start, own[0].end
         yield Weighed(row, piece.stance == "wanted", weight, at, start, end, is_named=is_sure)
 

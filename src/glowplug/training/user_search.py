@@ -20,7 +20,7 @@ TUNING_USERS, TUNING_ITEMS = 1_000, 5_000  # of each validation task: they are r
 WEIGHTS = (0.0, 0.1, 0.3, 1.0)  # of a channel of users
 START = {"rank": 64.0, "noise": 1.0, "prior": 10.0, "weak": 0.2, "content": 0.0, "trust": 0.5}
 GRID: Mapping[str, tuple[float, ...]] = {
-    "prior": (3.0, 10.0, 30.0),
+    "prior": (3.0, 10.0, 30.0, 100.0, 300.0),
     "noise": (0.5, 1.0, 2.0, 4.0),
     "weak": (0.0, 0.2, 0.4),
     "content": (0.0, 0.3),
