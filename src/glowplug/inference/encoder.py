@@ -47,9 +47,10 @@ class TokenBatch:
     tokens: tuple[Sequence[int], ...]
 
 
-# Padded tokens in a pass that goes behind others: it takes what a pass of one sentence takes (12 ms on two busy
-# cores; 64 tokens took 17 and 128 took 30), so nobody waits longer for it than for another user's sentence.
-BEHIND_TOKENS = 32
+# Padded tokens in a pass that goes behind others. Most of a short pass is the same for all (two cores: 31 ms for 32
+# tokens, 35 for 64, 41 for 128), and it begins only where no user is under way: so profiles take three quarters of
+# the time that passes of 32 took, and whoever comes meanwhile waits some milliseconds longer.
+BEHIND_TOKENS = 96
 
 
 class StagedEncoder(TextEncoder, Protocol):

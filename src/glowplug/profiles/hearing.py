@@ -31,7 +31,7 @@ RULES = (
     "", "like", "keep", "turn", "avoid_after", "avoid_before", "near", "sour", "negated", "irony", "neutral",
 )  # fmt: skip
 MANY_CLAUSES = 4
-MOST_JUDGED = 48  # things of one field; those behind them keep what the rules say
+MOST_JUDGED = 24  # things of one field; those behind them keep what the rules say
 
 Hits = dict[str, list[Span]]
 
