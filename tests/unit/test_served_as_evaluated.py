@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from consumers.recommender import Recommender
-from glowplug.heads.head import TASTE_FROM
+from glowplug.training.tasks import TASTE_FROM
 from tests.support.drive import Driver
 from tests.support.heads import (
     Judged,

@@ -26,11 +26,9 @@ from glowplug.training.artifact import Artifact, Kernel, read_artifact
 from glowplug.training.fields import DESCRIPTION, TITLE
 from glowplug.training.fold_in import FOLDED, folded, with_one
 from glowplug.training.scales import Entries, Names, Numbers
-from glowplug.training.tasks import FIRST_TESTED
+from glowplug.training.tasks import TASTE_FROM
 from glowplug.vectors import Half
 
-# Interactions with trained items from which on taste speaks. The fold is judged up to FIRST_TESTED likes.
-TASTE_FROM = FIRST_TESTED + 1
 YES: frozenset[Action] = frozenset({"like", "purchase"})
 TEXT_SPREAD = 0.07  # standard deviation of cosines of texts that have nothing to do with each other (decision 0006)
 MOST_LOUD = 100.0  # of a head that tells hardly any items apart

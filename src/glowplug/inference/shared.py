@@ -25,7 +25,7 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
 # A pass of profiles waits so long for a moment without users: at twice the sign-ups that a machine keeps up with
-# one goes between now and then, and takes a twentieth of its time.
+# one goes between now and then, and takes a seventh of its time.
 GIVES_WAY_S = 0.25
 
 

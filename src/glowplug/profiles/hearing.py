@@ -22,9 +22,8 @@ from glowplug.profiles.stance import CLAUSE_END, LAYERS, SENTENCE_END, spans
 MASK = "X"
 BRIEF_WORDS, BRIEF_CHARS = 4, 20  # a sentence of no more is judged by the next ("Golf? I would rather …")
 QUESTIONS = ("?", "？", "؟")
-POLAR = LAYERS
 SPOKEN_OF = ("others", "past", "now", "work", "self", "turn", "another", "instead")
-KINDS = (*POLAR, *SPOKEN_OF)
+KINDS = (*LAYERS, *SPOKEN_OF)
 ANSWERS = ("avoid_before", "avoid_after", "sour", "negated", "near", "like", "irony", "keep")
 SETS_UP = ("irony", "avoid_after", "others", "past")
 RULES = (
@@ -80,8 +79,7 @@ def heard(read: Read, topics: frozenset[int]) -> tuple[Heard, ...]:
     out = []
     for at, mention in named[:MOST_JUDGED]:
         number = next((n for n, (start, end) in enumerate(whole) if start <= mention.start < end), None)
-        here = sentence(number) if number is not None else None
-        if here is None or number is None:
+        if number is None or (here := sentence(number)) is None:
             continue
         clause = next(one for one in here.clauses if one[0] <= mention.start < one[1])
         cues = [
@@ -155,7 +153,7 @@ def _hits(folded: str, sentence: Span) -> Hits:
             (start + first, start + last)
             for match in pattern(kind).finditer(text)
             if match[0]
-            for first, last in [match.span((match.lastindex or 0) if kind in POLAR else 0)]
+            for first, last in [match.span((match.lastindex or 0) if kind in LAYERS else 0)]
         ]
         for kind in KINDS
     }

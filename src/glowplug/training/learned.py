@@ -11,14 +11,13 @@ from glowplug.training import fold_in, item_block, item_search, user_fit, user_s
 from glowplug.training.arrays import Floats, Mask, Wide
 from glowplug.training.channels import Channel
 from glowplug.training.dataset import Dataset
-from glowplug.training.factors import Behaviour, Factors
+from glowplug.training.factors import Behaviour
 from glowplug.training.features import Features
 from glowplug.training.fold_in import UserModel
-from glowplug.training.item_block import Head
 from glowplug.training.models import Model
 from glowplug.training.ranked import Scorer
 from glowplug.training.splits import SMALL, inner_cold_items, inner_cold_users
-from glowplug.training.tasks import FIRST_TESTED, Split, Task
+from glowplug.training.tasks import TASTE_FROM, Split, Task
 from glowplug.training.tuning import Choice, Problem
 from glowplug.training.vectors import scorer
 
@@ -28,7 +27,6 @@ Choose = Callable[[str, Problem], Choice]
 # Parts of a small set that are played as cold: of items all five fifths, since what is chosen on two is partly luck
 # (recall@20 of cold items .431 to .449, NDCG@20 .290 to .307 on MovieLens 100K).
 INNER_ITEM_SETS, INNER_USER_SETS = 5, 4
-LEFT_OUT_OF_MANY = 10  # of a large set one tenth of the users is played as cold
 
 
 def learned(
@@ -47,34 +45,33 @@ def learned(
         of_users = choose(NEW_USERS, _problem_of_new_users(data, split, features, k))
         of_new = user_fit.fitted(data, split.train, features.vectors, features.of_users, of_users)
     for name in names:
-        channels = _channels(features, name)
-        choice = choose(name, item_search.problem(cases, channels, features.vectors, k))
-        factors, head = item_block.fitted(behaviour, channels, choice)
-        fold = None
-        if of_new is not None:
-            matrix = item_block.projection(behaviour, channels, choice, head.landmarks, of_new.items)
-            fold = of_new, replace(head, matrix=matrix)
+        choice = choose(name, item_search.problem(cases, _channels(features, name), features.vectors, k))
+        yield _of_items(name, features, behaviour, choice, of_new, new)
 
-        def reworded(
-            read: Features,
-            name: str = name,
-            choice: Choice = choice,
-            factors: Factors = factors,
-            head: Head = head,
-            fold: tuple[UserModel, Head] | None = fold,
-        ) -> Scorer:
-            channels = _channels(read, name)
-            is_same = read is features
-            placed = factors if is_same else item_block.projected(factors, head, behaviour, channels)
-            whole = item_block.with_profile(placed, behaviour, read.vectors, choice)
-            found = scorer(item_block.block(whole, item_block.rounding_of(whole, behaviour)))
-            if fold is None:
-                return found
-            model, to_sides = fold
-            sides = item_block.placed(model.items, to_sides, behaviour, channels)
-            return _either(new, fold_in.fold_in(model, read.of_users, sides), found)
 
-        yield Model(name, reworded(features), reworded)
+def _of_items(
+    name: str, features: Features, behaviour: Behaviour, choice: Choice, of_new: UserModel | None, new: Mask
+) -> Model:
+    """of_new: the model of the users in `new`, bool (users,); None where nobody is asked for them."""
+    channels = _channels(features, name)
+    factors, head = item_block.fitted(behaviour, channels, choice)
+    to_sides = None
+    if of_new is not None:
+        to_sides = replace(
+            head, matrix=item_block.projection(behaviour, channels, choice, head.landmarks, of_new.items)
+        )
+
+    def reworded(read: Features) -> Scorer:
+        channels = _channels(read, name)
+        placed = factors if read is features else item_block.projected(factors, head, behaviour, channels)
+        whole = item_block.with_profile(placed, behaviour, read.vectors, choice)
+        found = scorer(item_block.block(whole, item_block.rounding_of(whole, behaviour)))
+        if of_new is None or to_sides is None:
+            return found
+        sides = item_block.placed(of_new.items, to_sides, behaviour, channels)
+        return _either(new, fold_in.fold_in(of_new, read.of_users, sides), found)
+
+    return Model(name, reworded(features), reworded)
 
 
 def _channels(read: Features, name: str) -> tuple[Channel, ...]:
@@ -108,15 +105,13 @@ def _for_new_users(data: Dataset, split: Split, features: Features, k: int, choo
 
 
 def _new_users(data: Dataset, split: Split) -> Mask:
-    """Bool (users,): whom training knows too little of for taste, as in serving (glowplug.heads.head)."""
-    return np.bincount(data.user[split.train], minlength=len(data.users)) <= FIRST_TESTED
+    """Bool (users,): whom training knows too little of for taste, as in serving."""
+    return np.bincount(data.user[split.train], minlength=len(data.users)) < TASTE_FROM
 
 
 def _problem_of_new_users(data: Dataset, split: Split, features: Features, k: int) -> Problem:
     """On users of the training part alone: those of the validation part have answers in it."""
-    is_small = len(data.user) <= SMALL
-    count, most = (INNER_USER_SETS, INNER_USER_SETS) if is_small else (LEFT_OUT_OF_MANY, 1)
-    cases = inner_cold_users(data, split.train, split.seed, count, most)
+    cases = inner_cold_users(data, split.train, split.seed, INNER_USER_SETS)
     return user_search.problem(data, cases, features.vectors, features.of_users, k)
 
 

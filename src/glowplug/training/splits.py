@@ -25,6 +25,7 @@ FOLDS = 5  # of users: each is cold in one of five seeds
 # Up to this many interactions one validation set is so small that what is chosen on it is partly luck; then more
 # are cut from the training part. Of a larger set one is enough, and several would take too long.
 SMALL = 300_000
+PLAYED_OF_MANY = 2_000  # users of a larger one that are played as cold, at most a tenth of all
 
 
 def split(data: Dataset, protocol: str, seed: int) -> Split:
@@ -118,14 +119,15 @@ def inner_cold_items(data: Dataset, outer: Split, count: int) -> list[tuple[Mask
     return found
 
 
-def inner_cold_users(
-    data: Dataset, train: Mask, seed: int, count: int, most: int | None = None
-) -> list[tuple[Mask, tuple[Task, ...]]]:
-    """Likewise: `count` disjoint parts of the training users, together all of them, played as cold; of these the
-    first `most`."""
+def inner_cold_users(data: Dataset, train: Mask, seed: int, count: int) -> list[tuple[Mask, tuple[Task, ...]]]:
+    """Likewise: `count` disjoint parts of the training users, together all of them, played as cold; of a large set
+    one part, of at most PLAYED_OF_MANY users."""
     shuffled = np.random.default_rng((seed, 1)).permutation(np.unique(data.user[train]))
+    parts = np.array_split(shuffled, count)
+    if len(data.user) > SMALL:
+        parts = np.array_split(shuffled, max(10, -(-len(shuffled) // PLAYED_OF_MANY)))[:1]
     found = []
-    for part in np.array_split(shuffled, count)[:most]:
+    for part in parts:
         rest = train & ~np.isin(data.user, part)
         tasks = of_new_users(data, np.sort(part), np.unique(data.item[rest]), ", inner")
         found.append((rest, tuple(tasks)))

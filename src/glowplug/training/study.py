@@ -19,10 +19,10 @@ from glowplug.settings import Settings
 from glowplug.training import item_search, user_search
 from glowplug.training.choices import CHOICES, write_choices
 from glowplug.training.dataset import read_folder
-from glowplug.training.evaluation import suited
 from glowplug.training.factors import Behaviour
 from glowplug.training.features import features
 from glowplug.training.learned import item_cases, user_cases
+from glowplug.training.side_by_side import one_thread_each
 from glowplug.training.splits import cold_item, cold_user
 from glowplug.training.texts import Progress
 from glowplug.training.tuning import Choice, Problem, solved
@@ -56,7 +56,7 @@ def search_folder(
     }
     best: dict[str, Choice] = {}
     for name, problem in problems.items():
-        with suited(data):
+        with one_thread_each():
             default, reached = solved(problem)
             say(f"{name}: what training chooses is worth {reached:.4f} on validation")
             best[name], value, count = _studied(

@@ -12,6 +12,8 @@ from glowplug.training.dataset import Dataset
 
 SUPPORTS = (0, 1, 3, 5)  # positives known of a cold user
 FIRST_TESTED = max(SUPPORTS)  # positives before this one are never asked for: so every k answers the same question
+# Interactions with trained items from which on taste speaks, and not the fold, which is judged up to FIRST_TESTED.
+TASTE_FROM = FIRST_TESTED + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ LEAST_GAIN = 3e-4
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Where a search starts, the options of each name, and what a choice is worth on each validation set: more is
-    better. No matter how many threads ask a case at once."""
+    better. Cases are asked side by side, each by one thread at a time."""
 
     start: Choice
     grid: Grid
@@ -74,9 +74,9 @@ def solved(problem: Problem, watch: Watch = lambda _: None, rounds: int = 2) -> 
 
 
 def _values(cases: Sequence[Value], choice: Choice) -> list[float]:
-    return (
-        list(side_by_side(lambda case: case(choice), cases)) if len(cases) > 1 else [one(choice) for one in cases]
-    )
+    if len(cases) < 2:  # no thread is needed
+        return [case(choice) for case in cases]
+    return list(side_by_side(lambda case: case(choice), cases))
 
 
 def _mean(values: Sequence[float]) -> float:

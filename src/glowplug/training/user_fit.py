@@ -15,13 +15,12 @@ from glowplug.training.channels import Channel
 from glowplug.training.dataset import Dataset
 from glowplug.training.factors import factorised
 from glowplug.training.fold_in import UserModel, near
-from glowplug.training.splits import SMALL, inner_cold_users
+from glowplug.training.splits import inner_cold_users
 from glowplug.training.tasks import Task
 
 LANDMARKS = 2_000  # training users whose attributes speak for a new one; each option tried costs their cube
 SPARE_VARIANCE = 1e-4  # share of the mean variance below which nothing is certain, so that no matrix is singular
-# Parts of the training users that are left out, in turn, to calibrate; of a large set some users are enough.
-LEFT_OUT_PARTS, LEFT_OUT_OF_MANY = 3, 2_000
+LEFT_OUT_PARTS = 3  # of the training users, in turn, to calibrate
 
 
 def fitted(
@@ -98,12 +97,9 @@ class Fits:
 
     def _inner(self) -> Sequence[tuple[Fits, tuple[Task, ...]]]:
         if self._left_out is None:
-            data, count, most = self._data, LEFT_OUT_PARTS, LEFT_OUT_PARTS
-            if len(data.user) > SMALL:
-                count, most = max(10, -(-len(self._users) // LEFT_OUT_OF_MANY)), 1
             self._left_out = [
-                (Fits(data, train, self._vectors, self._channels), tasks)
-                for train, tasks in inner_cold_users(data, self._train, 0, count, most)
+                (Fits(self._data, train, self._vectors, self._channels), tasks)
+                for train, tasks in inner_cold_users(self._data, self._train, 0, LEFT_OUT_PARTS)
             ]
         return self._left_out
 
