@@ -6,7 +6,8 @@ part a proof fits on two pages. It is conservative: a keyword outside the part c
 schemas say the same with it.
 
 "Fits" means: every document of the writer's schema is valid for the reader's. A writer sends only fields that
-its schema names, so a field that only the reader names takes part when it is optional.
+its schema names, so a field that only the reader names takes part when it is optional. A schema that names none
+is of a map, with anything under any name.
 """
 
 from __future__ import annotations
@@ -128,8 +129,8 @@ class _Proof:
         rest = reader.get("additionalProperties", True)
         for name, schema in sent.items():
             found += self.misfits(schema, read.get(name, rest), _below(path, name))
-        if "additionalProperties" in writer:
-            others = writer["additionalProperties"]
+        if "additionalProperties" in writer or "properties" not in writer:
+            others = writer.get("additionalProperties", True)
             found += self.misfits(others, rest, _below(path, "*"))
             for name in read.keys() - sent.keys():
                 found += self.misfits(others, read[name], _below(path, name))
