@@ -289,10 +289,14 @@ class RankingSettings(Section):
         description="folder of promoted heads, shared by all recommenders and `glowplug promote`; "
         "empty: no head serves",
     )
-    head_popularity: float = Field(
-        0.0, ge=0, le=1, description="weight of popularity where a head serves, which has learned some of it"
+    head_popularity: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="weight of the day's popularity where a head serves; empty: what its training found, the less "
+        "the more is known of a user",
     )
-    head_freshness: float = Field(0.0, ge=0, le=1, description="weight of freshness, likewise")
+    head_freshness: float = Field(0.0, ge=0, le=1, description="weight of freshness where a head serves")
     freshness_days: float = Field(14.0, gt=0, description="age at which freshness is 1/e")
     popularity_days: float = Field(30.0, gt=0, description="half-life of an interaction in the popularity")
     popularity_full: float = Field(1_000.0, gt=1, description="decayed interactions at which popularity is 1")

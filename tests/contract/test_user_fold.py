@@ -14,14 +14,26 @@ from glowplug.events import Action, Interaction
 from glowplug.heads.described import Described
 from glowplug.heads.head import Head, read_head
 from glowplug.ranking.blocks import Layout
-from glowplug.ranking.fold import DecayedAverages, ItemSpace, Part, Said, Side, TextOf, UserFold, unknown
+from glowplug.ranking.fold import (
+    TEXT_SPREAD,
+    DecayedAverages,
+    ItemSpace,
+    Part,
+    Said,
+    Side,
+    TextOf,
+    UserFold,
+    unknown,
+)
 from glowplug.ranking.fold_with_head import WithHead
 from glowplug.ranking.memory import Memory, remember
 from glowplug.settings import RankingSettings
+from glowplug.training.trending import Trending
 from glowplug.vectors import Half
 from tests.support.heads import Shelf
 
 RANKING = RankingSettings(history=20)
+DAY = Trending(((0, 4.0), (3, 0.5), (20, 0.0)), spread=0.2)  # loud for strangers
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ACTIONS: list[Action] = ["view", "click", "like", "dislike", "purchase", "rating", "skip"]
 
@@ -53,12 +65,16 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     return Shelf(tmp_path_factory.mktemp("shelf"), users=40, items=40, likes=12)
 
 
-@pytest.fixture(scope="module", params=["averages", "with a head, without one", "with a head"])
+@pytest.fixture(
+    scope="module", params=["averages", "with a head, without one", "with a head", "with a head and the day"]
+)
 def world(request: pytest.FixtureRequest, shelf: Shelf) -> World:
     if request.param == "averages":
         return World(DecayedAverages(RANKING), shelf, None)
-    head = read_head(shelf.plain_head()[0]) if request.param == "with a head" else None
-    return World(WithHead(RANKING), shelf, head)
+    if request.param == "with a head, without one":
+        return World(WithHead(RANKING), shelf, None)
+    place = shelf.plain_head() if request.param == "with a head" else shelf.plain_head("of the day", day=DAY)
+    return World(WithHead(RANKING), shelf, read_head(place[0]))
 
 
 def words(world: World, text: str = "b3", weight: float = 1.0, field: str = "text") -> Said:
@@ -158,6 +174,27 @@ def test_an_item_that_is_not_known_yet_changes_nothing(world: World) -> None:
 def test_words_of_their_own_are_heard(world: World) -> None:
     one, other = (world.side(words(world, text), Memory()).vector for text in ("b3", "b7"))
     assert not np.array_equal(one, other)
+
+
+def test_popularity_is_louder_for_strangers_and_drowns_no_words(shelf: Shelf) -> None:
+    world = World(WithHead(RANKING), shelf, read_head(shelf.plain_head("of the day", day=DAY)[0]))
+    of_head, prior = world.layout.of_head, world.layout.prior(2)
+    loud = []
+    for likes in (0, 5, 20):
+        vector = world.side(Said(), folded([deed(at, f"b{at}") for at in range(likes)])).vector
+        loud.append(float(vector[prior][0]) / float(np.linalg.norm(vector[of_head])))
+    assert loud == sorted(loud, reverse=True)
+    assert loud[-1] == 0
+    vector = world.side(words(world), Memory()).vector.astype(np.float64)
+    text = float(np.linalg.norm(vector[: world.layout.text])) * TEXT_SPREAD
+    assert float(vector[prior][0]) * 0.2 < text
+
+
+def test_a_weight_that_is_set_stands_for_the_one_that_was_learned(shelf: Shelf) -> None:
+    settings = RANKING.model_copy(update={"head_popularity": 0.0})
+    world = World(WithHead(settings), shelf, read_head(shelf.plain_head("of the day", day=DAY)[0]))
+    plain = World(WithHead(RANKING), shelf, read_head(shelf.plain_head()[0]))
+    assert np.array_equal(world.side(Said(), Memory()).vector, plain.side(Said(), Memory()).vector)
 
 
 def test_without_a_head_the_head_s_fold_is_the_other_one_to_the_last_bit(shelf: Shelf) -> None:

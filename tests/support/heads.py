@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ from glowplug.training.learned import NEW_USERS, learned
 from glowplug.training.ranked import Ranked, rank
 from glowplug.training.splits import split
 from glowplug.training.tasks import Split, Task
+from glowplug.training.trending import Trending
 from glowplug.training.tuning import Choice, Problem
 from tests.support.drive import Driver
 from tests.support.shelf import write_shelf
@@ -50,16 +52,22 @@ class Shelf:
     def judged(self, protocol: str, k: int, seed: int = 0) -> Judged:
         return Judged(self, split(self.data, protocol, seed), k)
 
-    def head(self, name: str, rows: Mask, of_items: Choice, of_users: Choice) -> tuple[Path, str]:
-        """The folder of a head fitted on these interactions, and its fingerprint."""
+    def head(
+        self, name: str, rows: Mask, of_items: Choice, of_users: Choice, day: Trending | None = None
+    ) -> tuple[Path, str]:
+        """The folder of a head fitted on these interactions, and its fingerprint. day: beside it, by default
+        nothing."""
         place = self.folder / name
-        return place, write_artifact(place, fitted(self.data, rows, self.read, of_items, of_users))
+        found = fitted(self.data, rows, self.read, of_items, of_users)
+        return place, write_artifact(place, replace(found, trending=day or Trending()))
 
-    def plain_head(self, name: str = "plain", rows: Mask | None = None, **of_items: float) -> tuple[Path, str]:
+    def plain_head(
+        self, name: str = "plain", rows: Mask | None = None, day: Trending | None = None, **of_items: float
+    ) -> tuple[Path, str]:
         """Of everything, or of `rows`, with the hyperparameters that a search starts from, or these."""
         starts = starting_points(self)
         everything = np.ones(len(self.data.user), bool)
-        return self.head(name, everything if rows is None else rows, {**starts[0], **of_items}, starts[1])
+        return self.head(name, everything if rows is None else rows, {**starts[0], **of_items}, starts[1], day)
 
 
 @cache

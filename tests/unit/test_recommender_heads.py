@@ -14,6 +14,7 @@ from prometheus_client import REGISTRY
 from consumers.recommender import Recommender
 from glowplug.heads.folder import POINTER, place_of, read_pointer, step, write_pointer
 from glowplug.heads.following import LOOK_S
+from glowplug.training.trending import Trending
 from tests.support.audited import Audited
 from tests.support.drive import Driver
 from tests.support.heads import NOON, Shelf, fake_encoder, interactions, item_vectors, promote, user_vectors
@@ -41,18 +42,19 @@ def deeds_of(shelf: Shelf, users: list[str], most: int) -> list[dict[str, object
     return [one for user in users for one in [deed for deed in found if deed["user_id"] == user][:most]]
 
 
-def begun(shelf: Shelf, heads: Path, *, is_threaded: bool = False) -> Driver:
-    """A recommender with the shelf's items and some of its users, half of whom did a lot."""
-    settings = fake_encoder(shelf.folder, heads=heads, **SIZES)
-    driver = Driver(Recommender(settings, is_threaded=is_threaded), {1})
+def begun(shelf: Shelf, heads: Path, *, is_threaded: bool = False, partition: int = 1, **ranking: float) -> Driver:
+    """A recommender with the shelf's items and some of its users, half of whom did a lot. The one with partition 0
+    closes epochs."""
+    settings = fake_encoder(shelf.folder, heads=heads, **SIZES, **ranking)
+    driver = Driver(Recommender(settings, is_threaded=is_threaded), {partition})
     driver.settle()
     vectors = item_vectors(shelf, only=SHOWN)
     driver.step.absorb([driver.record("item_vectors", key, value) for key, value in vectors.items()])
     driver.settle()
     for key, value in user_vectors(shelf, USERS).items():
-        driver.feed(driver.record("user_vectors", key, value, 1))
+        driver.feed(driver.record("user_vectors", key, value, partition))
     for deed in deeds_of(shelf, USERS[:4], 16) + deeds_of(shelf, USERS[4:6], 2):
-        driver.feed(driver.record("interactions", str(deed["user_id"]), deed, 1))
+        driver.read_back(driver.feed(driver.record("interactions", str(deed["user_id"]), deed, partition)))
     driver.settle()
     return driver
 
@@ -118,6 +120,22 @@ def test_lists_after_a_pickup_are_those_of_a_start_with_that_head(
     later(running)
     promote(tmp_path / "there before", first, one)
     assert lists(running) == lists(begun(shelf, tmp_path / "there before"))
+
+
+def test_beside_a_head_strangers_get_what_is_popular_now_and_are_told_so(shelf: Shelf, tmp_path: Path) -> None:
+    """Most was done by the first four users, whose lists the head makes."""
+    day = Trending(((0, 16.0), (6, 0.0)), spread=0.2)
+    promote(tmp_path, *shelf.plain_head("of the day", day=day))
+    driver = begun(shelf, tmp_path, partition=0, epoch_minimum=5.0, popularity_full=20.0)
+    stats = driver.latest("item_stats")
+    popular = {key.removeprefix("prior:"): one["popularity"] for key, one in stats.items() if "prior:" in key}
+    latest = driver.latest("recommendations")
+    for user in USERS[6:]:
+        shown = [popular.get(item_id, 0.0) for item_id in lists(driver)[user]]
+        assert shown == sorted((popular.get(item_id, 0.0) for item_id in SHOWN), reverse=True)[: len(shown)]
+        assert {one["explanation"]["kind"] for one in latest[user]["items"]} == {"popular"}
+    told = {one["explanation"]["kind"] for user in USERS[:4] for one in latest[user]["items"]}
+    assert "popular" not in told
 
 
 def test_a_head_is_loaded_beside_the_work(

@@ -18,6 +18,7 @@ from glowplug.training.fitting import fitted
 from glowplug.training.splits import cold_item
 from glowplug.training.texts import item_texts
 from glowplug.training.train import CARD, FIGURES, train
+from glowplug.training.trending import STEPS, Trending
 from tests.support.shelf import write_shelf
 
 
@@ -112,3 +113,17 @@ def test_training_again_with_the_same_seed_gives_the_same_head(tmp_path: Path) -
     card = (tmp_path / "first" / CARD).read_text("utf-8")
     assert cards[0]["data"]["sha256"] in card
     assert "| cold items | learned |" in card
+    weights = [(step["known"], step["weight"]) for step in cards[0]["trending"]]
+    assert tuple(weights) == read_artifact(tmp_path / "first").trending.weights
+    assert [known for known, _ in weights] == list(STEPS)
+    assert "| things known | weight |" in card
+
+
+def test_where_no_times_are_known_the_day_counts_nothing(tmp_path: Path) -> None:
+    shelf = write_shelf(tmp_path / "shelf", users=60, items=50)
+    (inter,) = shelf.glob("*.inter")
+    rows = [line.split("\t")[:-1] for line in inter.read_text("utf-8").splitlines()]
+    inter.write_text("\n".join("\t".join(row) for row in rows) + "\n", "utf-8")
+    settings = load(encoder={"model": "fake", "cache_dir": tmp_path / "cache"})
+    train(settings, shelf, tmp_path / "head", seed=1, k=10, threshold=None, say=lambda _: None)
+    assert read_artifact(tmp_path / "head").trending == Trending()

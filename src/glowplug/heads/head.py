@@ -18,6 +18,7 @@ import numpy as np
 from glowplug.data.atomic import as_number
 from glowplug.events import Action, Attributes, ItemUpsert
 from glowplug.heads.described import Described
+from glowplug.ranking.fold import TEXT_SPREAD
 from glowplug.ranking.memory import Entry, Memory
 from glowplug.text import attributes as typed
 from glowplug.text.template import ItemTemplate
@@ -30,7 +31,6 @@ from glowplug.training.tasks import TASTE_FROM
 from glowplug.vectors import Half
 
 YES: frozenset[Action] = frozenset({"like", "purchase"})
-TEXT_SPREAD = 0.07  # standard deviation of cosines of texts that have nothing to do with each other (decision 0006)
 MOST_LOUD = 100.0  # of a head that tells hardly any items apart
 ROUNDING_OF_SHARES = 1e-9  # a rating at the threshold is a yes, however its share of the scale was computed
 Part = Literal["taste", "fold"]
@@ -39,11 +39,14 @@ Part = Literal["taste", "fold"]
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A user's columns of the block, float16 (width,), of unit length, and which part of it speaks. loud: what
-    brings its scores to the spread that text vectors have over items."""
+    brings its scores to the spread that text vectors have over items. popularity: the weight of the day's beside
+    such scores, and what spread it has over items."""
 
     vector: Half
     part: Part
     loud: float
+    popularity: float = 0.0
+    popularity_spread: float = 0.0
 
 
 class Head:
@@ -114,6 +117,8 @@ class Head:
     def user(self, memory: Memory, attributes: Attributes, block_of: Callable[[str], Half | None]) -> Learned:
         """Pure in what it gets. block_of: an item's columns of this block; None where the item is not known."""
         deeds = self._deeds(memory)
+        met = sum(item_id in self._place or block_of(item_id) is not None for item_id in deeds)
+        day = self._made.trending.of(met), self._made.trending.spread
         known = {self._place[item_id]: weight for item_id, weight in deeds.items() if item_id in self._place}
         vector = np.zeros(self.width, np.float16)
         if len(known) >= TASTE_FROM:
@@ -121,7 +126,7 @@ class Head:
             total = (weights @ self._made.inputs[at].astype(np.float64)).astype(np.float32)
             vector[: self._taste] = self._made.taste.users(total[None])[0]
             if vector.any():
-                return Learned(vector, "taste", self._loud["taste"])
+                return Learned(vector, "taste", self._loud["taste"], *day)
         likes = [item_id for item_id, weight in deeds.items() if weight == 1][-FOLDED:]
         places = self._prior(attributes)
         sides = [side for item_id in likes if (side := self._side(item_id, block_of)) is not None]
@@ -130,7 +135,7 @@ class Head:
             places = folded(places, popularity, directions, noise)
         places = self._made.calibration.placed(places, [len(sides)])
         vector[self._taste :] = self._made.fold.users(with_one(places))[0]
-        return Learned(vector, "fold", self._loud["fold"])
+        return Learned(vector, "fold", self._loud["fold"], *day)
 
     def _deeds(self, memory: Memory) -> dict[str, float]:
         """By item, 1 for a yes and less for what says less: of each the latest, as in training."""

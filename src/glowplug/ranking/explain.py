@@ -28,8 +28,8 @@ LABELS = {"interests": "your interest", "attributes": "your profile"}
 def explain(
     item: Item, priors: Half, weights: Half, user: User, listed: Listed, catalogue: Catalogue
 ) -> Explanation:
-    """Names the one statement or deed that adds most to the score; where none does, the taste that a head learned,
-    or popularity or freshness.
+    """Names the one statement or deed that adds most to the score; where none does, the taste that a head learned
+    or popularity, whichever adds more, or freshness.
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
@@ -38,12 +38,19 @@ def explain(
         return (
             _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
         )
-    if listed.learned:
-        return _as_was_learned(listed)
     popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
+    if listed.learned and popular <= _by_head(item, listed, catalogue):
+        return _as_was_learned(listed)
     if popular > fresh:
         return Explanation(kind="popular", text="popular with other users", field="popularity")
     return Explanation(kind="fresh", text="new here", field="listed_at", value=item.listed_at.isoformat())
+
+
+def _by_head(item: Item, listed: Listed, catalogue: Catalogue) -> float:
+    """What the learned columns add to the score."""
+    block = catalogue.block_of(item.item_id)
+    side = listed.vector[catalogue.layout.of_head]
+    return float(block.astype(np.float64) @ side.astype(np.float64)) if block is not None else 0.0
 
 
 def _as_was_learned(listed: Listed) -> Explanation:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TextOf = Callable[[str], Half | None]  # an item's text vector; None where the item or its text is not known
 Learned = Literal["", "taste", "fold"]
 POPULAR = Basis(text=0.0, profile=0.0, behaviour=0.0, popularity=1.0)
+TEXT_SPREAD = 0.07  # standard deviation of cosines of texts that have nothing to do with each other (decision 0006)
 EPSILON = 1e-6  # a shorter sum has no direction to speak of: likes and dislikes cancelled out
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from glowplug.events import Basis
-from glowplug.ranking.fold import DecayedAverages, ItemSpace, Said, Side, sum_of_length, turned
+from glowplug.ranking.fold import TEXT_SPREAD, DecayedAverages, ItemSpace, Said, Side, sum_of_length, turned
 from glowplug.ranking.memory import Memory
 from glowplug.vectors import Half
 
@@ -15,10 +15,11 @@ from glowplug.vectors import Half
 class WithHead(DecayedAverages):
     """Without a head as DecayedAverages, to the last bit.
 
-    With one the learned block stands in for behaviour, attributes and popularity: whoever wrote nothing gets just
-    the list that the evaluation judged. Words of their own stay, since a head reads none of users: the text block
-    has the share k / (k + n + c) of a score and the learned one the rest, with k, n and c as in DecayedAverages,
-    and both are brought to equal spread over items first.
+    With one the learned block stands in for behaviour, attributes and popularity, and beside it counts the
+    popularity of the day, with the weight that training found for users of whom as much is known; where that is 0,
+    whoever wrote nothing gets just the list that the evaluation judged. Words of their own stay, since a head reads
+    none of users: the text block has the share k / (k + n + c) of a score and the others the rest, with k, n and c
+    as in DecayedAverages, and text and learned block are brought to equal spread over items first.
     """
 
     def side(self, said: Said, memory: Memory, space: ItemSpace) -> Side:
@@ -31,13 +32,16 @@ class WithHead(DecayedAverages):
         stated = self._stated(words, strength, profile_share)
         lived, evidence = self._lived(memory, space.text_of)
         share = strength / (strength + evidence + settings.certainty)
-        rest = (1 - share) * learned.loud
-        most = max(share, rest, settings.head_popularity, settings.head_freshness)
+        weight = settings.head_popularity
+        if weight is None:
+            weight = learned.popularity
+        # Together no louder than the learned columns alone, or what a stranger says would be drowned out.
+        rest = (1 - share) / (1 + weight * learned.popularity_spread / TEXT_SPREAD)
+        rest, popularity = rest * learned.loud, rest * weight
+        most = max(share, rest, popularity, settings.head_freshness)
         text = sum_of_length(stated, share / most) if share else None
         block: Half = (rest / most * learned.vector.astype(np.float64)).astype(np.float16)
-        vector = space.layout.user(
-            text, settings.head_popularity / most, settings.head_freshness / most, space.epoch, block
-        )
+        vector = space.layout.user(text, popularity / most, settings.head_freshness / most, space.epoch, block)
         basis = self._basis(said, evidence)
         return Side(vector, basis, stated if text is not None else (), turned(lived, space.frame), learned.part)
 

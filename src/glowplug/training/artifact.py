@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from glowplug.training.factors import Factors
 from glowplug.training.fold_in import UserModel, with_one
 from glowplug.training.item_block import Head
 from glowplug.training.scales import Scale, Values, scale_of
+from glowplug.training.trending import Trending
 from glowplug.training.vectors import Rounding
 
 TENSORS, READING = "head.safetensors", "head.json"
-FORMAT = 3  # raise it when an old file would be read wrongly
+FORMAT = 4  # raise it when an old file would be read wrongly
 SAMPLED = 500  # users whose scores tell how far those are spread
 FINGERPRINT_CHARS = 12  # as those of encoders
 MISSHAPEN = (
@@ -75,7 +76,8 @@ class Kernel:
 class Fitted:
     """Everything that training found. trained: int64, the items of `data` that it saw. factors: with the profile
     beside them, if there is one. taste: how `factors` are rounded. directions: float32 (landmarks of `head`, 1 +
-    e), from the kernel to [p | L] of a new item. weak: what an interaction that is no yes counts."""
+    e), from the kernel to [p | L] of a new item. weak: what an interaction that is no yes counts. trending: what
+    the popularity of the day counts beside it."""
 
     data: Dataset
     encoder: str
@@ -88,6 +90,7 @@ class Fitted:
     model: UserModel
     directions: Floats
     user_channels: Sequence[Channel]
+    trending: Trending = field(default_factory=Trending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ class Artifact:
     taste, fold: how the two blocks are rounded.
 
     weak: what an interaction that is no yes counts. least_value: of a rating that is one; None: all are. spread:
-    standard deviation of a score over items, by block. domain: whose template makes texts of items.
+    standard deviation of a score over items, by block. trending: as in Fitted. domain: whose template makes texts
+    of items.
     """
 
     fingerprint: str
@@ -120,6 +124,7 @@ class Artifact:
     weak: float
     least_value: float | None
     spread: Mapping[str, float]
+    trending: Trending
     domain: DomainSettings
 
 
@@ -152,6 +157,7 @@ def write_artifact(folder: Path, found: Fitted) -> str:
             "taste": _spread(found.factors.users, found.factors.items[met], found.taste),
             "fold": _spread(with_one(model.places), model.items[met], by),
         },
+        "trending": asdict(found.trending),
         "domain": found.data.domain.model_dump(mode="json"),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -214,6 +220,10 @@ def _artifact(tensors: Mapping[str, Any], reading: Mapping[str, Any], fingerprin
         weak=reading["weak"],
         least_value=reading["least_value"],
         spread={part: float(reading["spread"][part]) for part in ("taste", "fold")},
+        trending=Trending(
+            tuple((int(known), float(weight)) for known, weight in reading["trending"]["weights"]),
+            float(reading["trending"]["spread"]),
+        ),
         domain=DomainSettings.model_validate(reading["domain"]),
     )
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from glowplug.events import Attributes
-from glowplug.heads.described import Described
 from glowplug.heads.head import Head
 from glowplug.index.exact import Scores, exact_scores
 from glowplug.ranking.memory import Entry, Memory
+from glowplug.settings import RankingSettings
 from glowplug.training.arrays import Floats, Mask
-from glowplug.training.dataset import Dataset, Side
+from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
-from glowplug.training.fields import DESCRIPTION, TITLE
+from glowplug.training.popularity import Popularity
 from glowplug.training.ranked import Scorer, rank
+from glowplug.training.recommender_view import attributes_of, described, entry_of
 from glowplug.training.standings import METRIC
 from glowplug.training.tasks import Task
 from glowplug.vectors import Half
 
 LATER = "later"
-BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # of remembered deeds: a head reads their order, not their times
 
 
 def later_task(data: Dataset, since: float) -> Task:
@@ -37,18 +35,22 @@ def later_task(data: Dataset, since: float) -> Task:
     return Task(LATER, users, items, data.matrix(before)[users], met[users], relevant[users])
 
 
-def as_served(head: Head, data: Dataset, read: Features, since: float, history: int) -> Scorer:
-    """By the head's own columns alone, from the latest `history` interactions by `since` of each user."""
-    items = head.items(_described(data.items, read.vectors))
+def as_served(head: Head, data: Dataset, read: Features, since: float, ranking: RankingSettings) -> Scorer:
+    """By the head and the popularity of that day, from the latest interactions by `since` of each user."""
+    items = head.items(described(data.items, read.vectors))
     blocks: dict[str, Half] = dict(zip(data.items.ids, items, strict=True))
-    memories = _memories(data, data.time <= since, history)
+    past = data.time <= since
+    memories = _memories(data, past, ranking.history)
+    popularity = Popularity(data, ranking).at(since, int(np.count_nonzero(past)))
 
     def scores(task: Task, rows: slice) -> Scores:
         users = [
-            head.user(memories.get(int(user), Memory()), _attributes(data.users, int(user)), blocks.get).vector
+            head.user(memories.get(int(user), Memory()), attributes_of(data.users, int(user)), blocks.get)
             for user in task.users[rows]
         ]
-        return exact_scores(np.array(users), items[task.items])
+        learned = exact_scores(np.array([user.vector for user in users]), items[task.items])
+        weights = np.array([user.popularity / user.loud for user in users])
+        return learned + weights[:, None] * popularity[task.items]
 
     return scores
 
@@ -71,27 +73,9 @@ def values(data: Dataset, task: Task, scorer: Scorer, k: int) -> dict[tuple[str,
     }
 
 
-def _described(side: Side, vectors: Floats) -> list[Described]:
-    found = []
-    for at, item_id in enumerate(side.ids):
-        stated = _attributes(side, at)
-        title, description = stated.pop(TITLE, ""), stated.pop(DESCRIPTION, "")
-        found.append(Described(item_id, str(title), str(description), stated, vectors[at].astype(np.float16)))
-    return found
-
-
-def _attributes(side: Side, at: int) -> Attributes:
-    return {field.name: value for field in side.fields if (value := field.values[at]) is not None}
-
-
 def _memories(data: Dataset, rows: Mask, history: int) -> Mapping[int, Memory]:
-    """By user, as the recommender would remember these interactions. A yes is a rating of 1, everything else 0."""
+    """By user, of these interactions."""
     entries: dict[int, list[Entry]] = {}
     for at in np.flatnonzero(rows):  # in order of time
-        value = float(data.positive[at])
-        item_id = data.items.ids[data.item[at]]
-        moment = BEGINNING + timedelta(seconds=len(entries))
-        entries.setdefault(int(data.user[at]), []).append(
-            Entry(item_id, "rating", value, 2 * value - 1, "", moment)
-        )
+        entries.setdefault(int(data.user[at]), []).append(entry_of(data, int(at)))
     return {user: Memory(history=tuple(found[-history:])) for user, found in entries.items()}

@@ -95,12 +95,12 @@ def _judged(settings: Settings, new: Standing, serving: Path | None, on: Path | 
             "give data that goes on from there"
         )
     read = features(data, settings.encoder, _say)
-    k, history = int(new.split["k"]), settings.ranking.history
+    k = int(new.split["k"])
     found = []
     for one in standings:
         if one.encoder != read.encoder:
             raise BadInputFile(f"{one.fingerprint} reads vectors of {one.encoder}, and {read.encoder} is set")
-        found.append(values(data, task, as_served(read_head(one.folder), data, read, since, history), k))
+        found.append(values(data, task, as_served(read_head(one.folder), data, read, since, settings.ranking), k))
     other = standings[1].fingerprint if serving is not None else "popularity"
     theirs = found[1] if serving is not None else values(data, task, by_popularity(data, since), k)
     return compared(new.fingerprint, other, k, {LATER: found[0]}, {LATER: theirs})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,21 @@ import numpy as np
 import orjson
 
 from glowplug import __version__
-from glowplug.settings import Settings
+from glowplug.heads.head import read_head
+from glowplug.settings import RankingSettings, Settings
 from glowplug.training.artifact import write_artifact
 from glowplug.training.dataset import Dataset, read_folder
 from glowplug.training.evaluation import OURS, evaluate, suited
-from glowplug.training.features import features
+from glowplug.training.features import Features, features
 from glowplug.training.fitting import fitted
 from glowplug.training.lines import Line, lines
 from glowplug.training.per_user import write_per_user
+from glowplug.training.popularity import Popularity
+from glowplug.training.prequential import before_the_latest, played
 from glowplug.training.splits import cold_item, cold_user
 from glowplug.training.texts import Progress
 from glowplug.training.tracking import Tracker, nobody, tracked
+from glowplug.training.trending import Found, chosen, trending
 from glowplug.training.tuning import Choice
 
 CARD, FIGURES, PER_USER = "model_card.md", "card.json", "per_user.parquet"
@@ -58,7 +63,11 @@ def train(
     of_users = results.choices["cold-user", seed][OURS]
     everything = np.ones(len(data.user), bool)
     with suited(data):
-        fingerprint = write_artifact(out, fitted(data, everything, read, of_items, of_users))
+        steps = _trending(data, read, of_items, of_users, k, settings.ranking)
+        head = fitted(data, everything, read, of_items, of_users)
+        if steps:
+            head = replace(head, trending=trending(steps, Popularity(data, settings.ranking).last()))
+        fingerprint = write_artifact(out, head)
     write_per_user(out / PER_USER, results)
     say(f"{fingerprint} is in {out}")
     found = lines(results)
@@ -77,6 +86,7 @@ def train(
         "encoder": read.encoder,
         "split": {"protocols": ["cold-item", "cold-user"], "seed": seed, "k": k},
         "choices": {"items": of_items, "users": of_users},
+        "trending": [asdict(step) for step in steps],
         "revision": _revision(),
         "versions": {"glowplug": __version__} | {name: _version(name) for name in LIBRARIES},
         "lines": [asdict(line) for line in found],
@@ -84,6 +94,20 @@ def train(
     (out / FIGURES).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
     (out / CARD).write_text(_card(card, found), encoding="utf-8")
     return found
+
+
+def _trending(
+    data: Dataset, read: Features, of_items: Choice, of_users: Choice, k: int, ranking: RankingSettings
+) -> tuple[Found, ...]:
+    """What the popularity of the day is worth beside a head of all but the latest interactions; nothing is known of
+    it where those before hold no like, or the data no times."""
+    past = before_the_latest(data)
+    if not data.is_timed or not (past & data.positive).any():
+        return ()
+    with tempfile.TemporaryDirectory() as scratch:
+        head = fitted(data, past, read, of_items, of_users)
+        write_artifact(Path(scratch), head)
+        return chosen(played(read_head(Path(scratch)), data, read, ranking, k, head.weak))
 
 
 def _data_hash(data: Dataset) -> str:
@@ -138,10 +162,29 @@ def _card(card: dict[str, Any], found: Sequence[Line]) -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            *_trends(card["trending"]),
             "Means over users with 95% bootstrap intervals. All figures and hyperparameters: `card.json`.",
             "",
         ]
     )
+
+
+def _trends(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not steps:
+        return []
+    rows = [
+        f"| {one['known']} | {one['weight']:g} | {one['likes']:,} | {one['without']:.3f} | {one['beside']:.3f} |"
+        for one in steps
+    ]
+    return [
+        "Weight of the day's popularity beside the head, chosen on the latest tenth of the interactions, and how "
+        "often the list held the next like there.",
+        "",
+        "| things known | weight | likes | hit rate without | with it |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _shown(line: Line, metric: str) -> str:

@@ -1,0 +1,106 @@
+"""The latest interactions played to a head of those before, as it would have served each user at that moment.
+
+Every like is a test of the list that came before it, then something to learn from: Dawid's prequential evaluation,
+https://doi.org/10.2307/2981683, as producers/prequential.py does it with lists that were published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from glowplug.heads.head import Head, Learned
+from glowplug.ranking.memory import Memory
+from glowplug.settings import RankingSettings
+from glowplug.training.arrays import Indices, Mask
+from glowplug.training.dataset import Dataset
+from glowplug.training.features import Features
+from glowplug.training.popularity import Popularity
+from glowplug.training.recommender_view import attributes_of, described, entry_of
+from glowplug.training.trending import GRID, STEPS, Played
+from glowplug.vectors import Half
+
+LATEST = 0.1  # of the interactions are played
+MOST_LIKES = 1_000  # of each step: a mean over them is sure to .015
+BLOCK = 64  # likes whose scores are held at once
+
+
+def before_the_latest(data: Dataset) -> Mask:
+    """Bool (n,). Equal times are never cut."""
+    past: Mask = data.time < data.time[int(len(data.time) * (1 - LATEST))]
+    return past
+
+
+def played(head: Head, data: Dataset, read: Features, ranking: RankingSettings, k: int, weak: float) -> Played:
+    """head: of before_the_latest. weak: what it lets an interaction count that is no yes.
+
+    Items are ranked from their first interaction on: before, nobody could be shown them.
+    """
+    drawn = _drawn(data, weak)
+    items = head.items(described(data.items, read.vectors)).astype(np.float64)
+    users = _Users(head, data, items.astype(np.float16), ranking.history)
+    day = Popularity(data, ranking)
+    first = np.full(len(data.items), np.inf)
+    np.minimum.at(first, data.item, data.time)
+    values, hits = np.zeros((len(drawn), len(GRID))), np.zeros((len(drawn), len(GRID)))
+    for start in range(0, len(drawn), BLOCK):
+        rows = drawn[start : start + BLOCK]
+        sides = [users.side(int(row)) for row in rows]
+        scores = np.array([side.vector for side in sides], np.float64) @ items.T
+        for at, (row, side) in enumerate(zip(rows, sides, strict=True)):
+            target = data.item[row]
+            open_to = first <= data.time[row]
+            open_to[users.met(int(row))] = False
+            popularity = day.until(int(row))
+            for column, weight in enumerate(GRID):
+                found = side.loud * scores[at] + weight * popularity
+                ahead = np.count_nonzero(open_to & (found > found[target]))
+                if ahead < k:
+                    hits[start + at, column] = 1
+                    values[start + at, column] = 1 + 1 / np.log2(ahead + 2)  # recall and NDCG of one right answer
+    return Played(data.user[drawn], _known(data, weak)[drawn], values, hits)
+
+
+def _known(data: Dataset, weak: float) -> Indices:
+    """int64 (n,): what a head knows of the user before each interaction."""
+    counted = data.positive | (weak > 0)
+    order = np.argsort(data.user, kind="stable")  # by time within each user
+    sums = np.cumsum(counted[order])
+    starts = np.searchsorted(data.user[order], data.user[order])
+    found = np.empty(len(order), np.int64)
+    found[order] = sums - counted[order] - (sums - counted[order])[starts]
+    return found
+
+
+def _drawn(data: Dataset, weak: float) -> Indices:
+    """Likes among the latest, in order of time; of each step of what is known at most MOST_LIKES."""
+    asked = np.flatnonzero(~before_the_latest(data) & data.positive)
+    step = np.searchsorted(STEPS, _known(data, weak)[asked], side="right")
+    rng = np.random.default_rng(0)
+    parts = [rng.permutation(asked[step == at + 1])[:MOST_LIKES] for at in range(len(STEPS))]
+    return np.sort(np.concatenate(parts))
+
+
+class _Users:
+    """What the head makes of users as they were before an interaction of theirs."""
+
+    def __init__(self, head: Head, data: Dataset, items: Half, history: int) -> None:
+        self._head, self._data, self._history = head, data, history
+        self._blocks: Mapping[str, Half] = dict(zip(data.items.ids, items, strict=True))
+        self._order = np.argsort(data.user, kind="stable")
+        self._starts = np.searchsorted(data.user[self._order], np.arange(len(data.users) + 1))
+
+    def side(self, row: int) -> Learned:
+        entries = tuple(entry_of(self._data, int(at)) for at in self._before(row)[-self._history :])
+        attributes = attributes_of(self._data.users, int(self._data.user[row]))
+        return self._head.user(Memory(history=entries), attributes, self._blocks.get)
+
+    def met(self, row: int) -> Indices:
+        """int64: items."""
+        return self._data.item[self._before(row)]
+
+    def _before(self, row: int) -> Indices:
+        user = self._data.user[row]
+        rows = self._order[self._starts[user] : self._starts[user + 1]]
+        return rows[: np.searchsorted(rows, row)]
