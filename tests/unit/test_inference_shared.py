@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from glowplug.inference import shared as shared_module
+from glowplug.inference.deference import MOST_S
 from glowplug.inference.encoder import BEHIND_TOKENS, KINDS, Kind, TokenBatch, Vectors
 from glowplug.inference.fake import BATCH, FakeEncoder
 from glowplug.inference.shared import MEMO_CHARS, SharedEncoder, in_front
@@ -134,6 +135,36 @@ def test_users_without_end_do_not_stop_the_work_behind(monkeypatch: pytest.Monke
     with shared._users.here():
         shared.behind().encode(["nobody waits for it"], "user")
     assert len(inner.passes) == 1
+
+
+class Visited(FakeEncoder):
+    """While a pass of it goes on, as many users come as `visits` says of it."""
+
+    def __init__(self, visits: list[int]) -> None:
+        super().__init__()
+        self.visits = visits
+        self.shared = SharedEncoder(self, memo=0, pause=lambda seconds: self.pauses.append(seconds))
+        self.pauses: list[float] = []
+
+    def forward(self, batch: TokenBatch) -> Vectors:
+        for _ in range(self.visits.pop(0)):
+            with self.shared._users.here():
+                pass
+        return super().forward(batch)
+
+
+def test_work_behind_that_was_in_the_way_stays_away_the_longer_the_more_often() -> None:
+    encoder = Visited([1, 2, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
+    for at in range(13):
+        encoder.shared.behind().encode([f"{at}"], "user")
+    assert encoder.pauses == [0.02, 0.08, 0.32, MOST_S, 0.25, 0.125, 0.5, 0.25, 0.125, 0.0625, 0.03125]
+
+
+def test_work_behind_that_is_in_nobodys_way_never_stays_away() -> None:
+    encoder = Visited([0] * 20)
+    for at in range(20):
+        encoder.shared.behind().encode([f"{at}"], "user")
+    assert encoder.pauses == []
 
 
 def test_what_nobody_can_wait_for_yet_is_done_in_front() -> None:

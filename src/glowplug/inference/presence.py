@@ -12,12 +12,13 @@ class Presence:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._count = self._waiting = 0
+        self._count = self._waiting = self._came = 0
 
     @contextmanager
     def here(self) -> Iterator[None]:
         with self._changed:
             self._count += 1
+            self._came += 1
         try:
             yield
         finally:
@@ -33,6 +34,11 @@ class Presence:
                 return self._changed.wait_for(lambda: self._count == 0, at_most_s)
             finally:
                 self._waiting -= 1
+
+    def came(self) -> int:
+        """How many have come so far."""
+        with self._changed:
+            return self._came
 
     def waiting(self) -> int:
         """How many wait for that now."""

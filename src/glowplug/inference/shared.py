@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glowplug.inference.deference import Deference
 from glowplug.inference.encoder import Kind, StagedEncoder, TextEncoder, TokenBatch, Vectors
 from glowplug.inference.presence import Presence
 from glowplug.inference.turnstile import Turnstile
@@ -24,9 +25,7 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # Passes of users and items before one of profiles goes between all the same: an import of items lasts minutes, and
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
-# A pass of profiles waits so long for a moment without users: at twice the sign-ups that a machine keeps up with
-# one goes between now and then, and takes a seventh of its time.
-GIVES_WAY_S = 0.25
+GIVES_WAY_S = 0.25  # a pass of profiles waits at most so long for a moment without users
 
 
 class SharedEncoder:
@@ -34,15 +33,19 @@ class SharedEncoder:
 
     Tokenising and finishing run beside other threads' passes; the pass itself belongs to one thread at a time,
     and a caller waits at most for the pass in progress before its own kind's turn comes. No pass of what is behind
-    begins while a user's text is tokenised or finished.
+    begins while a user's text is tokenised or finished, and after passes in whose time users came the next one
+    stays away for a while.
     """
 
-    def __init__(self, encoder: StagedEncoder, memo: int) -> None:
-        """memo: short user texts whose vectors are kept (least recently used go first); 0: none."""
+    def __init__(self, encoder: StagedEncoder, memo: int, pause: Callable[[float], None] = time.sleep) -> None:
+        """memo: short user texts whose vectors are kept (least recently used go first); 0: none. pause: for so many
+        seconds."""
         self._encoder = encoder
         self._turnstile = Turnstile(PATIENCE, BEHIND_PATIENCE)
         self._memo = Memo(memo)
         self._users = Presence()
+        self._deference = Deference()
+        self._pause = pause
 
     @property
     def fingerprint(self) -> str:
@@ -89,14 +92,21 @@ class SharedEncoder:
             rank, label = BEHIND_RANK, "profile"
         for batch in batches:
             if is_behind:
-                self._users.wait_gone(GIVES_WAY_S)
+                self._give_way()
             with self._turnstile.turn(rank):
-                started = time.perf_counter()
+                came, started = self._users.came(), time.perf_counter()
                 pooled = self._encoder.forward(batch)
                 metrics.inference_seconds.labels(label).observe(time.perf_counter() - started)
+            if is_behind:
+                self._deference.learn(was_in_the_way=self._users.came() > came)
             metrics.inference_texts.labels(label).inc(len(batch.rows))
             out[list(batch.rows)] = self._encoder.finish(pooled, kind)
         return out
+
+    def _give_way(self) -> None:
+        if self._deference.pause_s:
+            self._pause(self._deference.pause_s)
+        self._users.wait_gone(GIVES_WAY_S)
 
 
 class Behind:
