@@ -138,33 +138,49 @@ def test_users_without_end_do_not_stop_the_work_behind(monkeypatch: pytest.Monke
 
 
 class Visited(FakeEncoder):
-    """While a pass of it goes on, as many users come as `visits` says of it."""
+    """While a pass of it goes on, as many users come as `visits` says of it, and while it pauses, as is_busy."""
 
-    def __init__(self, visits: list[int]) -> None:
+    def __init__(self, visits: list[int], *, is_busy: bool = True) -> None:
         super().__init__()
-        self.visits = visits
-        self.shared = SharedEncoder(self, memo=0, pause=lambda seconds: self.pauses.append(seconds))
+        self.visits, self.is_busy = visits, is_busy
+        self.shared = SharedEncoder(self, memo=0, pause=self.pause)
         self.pauses: list[float] = []
 
-    def forward(self, batch: TokenBatch) -> Vectors:
-        for _ in range(self.visits.pop(0)):
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.come(self.is_busy)
+
+    def come(self, users: int) -> None:
+        for _ in range(users):
             with self.shared._users.here():
                 pass
+
+    def forward(self, batch: TokenBatch) -> Vectors:
+        self.come(self.visits.pop(0))
         return super().forward(batch)
+
+    def read(self, texts: int) -> list[float]:
+        """The pauses before each of as many passes, together."""
+        found = []
+        for at in range(texts):
+            before = len(self.pauses)
+            self.shared.behind().encode([f"{at}"], "user")
+            found.append(sum(self.pauses[before:]))
+        return found
 
 
 def test_work_behind_that_was_in_the_way_stays_away_the_longer_the_more_often() -> None:
-    encoder = Visited([1, 2, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
-    for at in range(13):
-        encoder.shared.behind().encode([f"{at}"], "user")
-    assert encoder.pauses == [0.02, 0.08, 0.32, MOST_S, 0.25, 0.125, 0.5, 0.25, 0.125, 0.0625, 0.03125]
+    encoder = Visited([1, 2, 1, 1, 1, 0, 0, 1, 0, 0])
+    assert encoder.read(10) == pytest.approx([0, 0.02, 0.08, 0.32, 1.28, MOST_S, 0.75, 0.375, MOST_S, 0.75])
+
+
+def test_once_nobody_comes_it_comes_back() -> None:
+    encoder = Visited([1, 1, 1, 1, 0, 0, 0], is_busy=False)
+    assert encoder.read(7) == pytest.approx([0, 0.02, 0.08, 0.32, 0.5, 0, 0])
 
 
 def test_work_behind_that_is_in_nobodys_way_never_stays_away() -> None:
-    encoder = Visited([0] * 20)
-    for at in range(20):
-        encoder.shared.behind().encode([f"{at}"], "user")
-    assert encoder.pauses == []
+    assert Visited([0] * 20).read(20) == [0] * 20
 
 
 def test_what_nobody_can_wait_for_yet_is_done_in_front() -> None:

@@ -25,6 +25,7 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # Passes of users and items before one of profiles goes between all the same: an import of items lasts minutes, and
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
+QUIET_S = 0.5  # without a user: the rush is over, and a pass that stayed away comes back
 GIVES_WAY_S = 0.25  # a pass of profiles waits at most so long for a moment without users
 
 
@@ -104,8 +105,14 @@ class SharedEncoder:
         return out
 
     def _give_way(self) -> None:
-        if self._deference.pause_s:
-            self._pause(self._deference.pause_s)
+        left = self._deference.pause_s
+        while left:
+            came, step = self._users.came(), min(left, QUIET_S)
+            self._pause(step)
+            left -= step
+            if step == QUIET_S and self._users.came() == came:
+                self._deference.forget()
+                break
         self._users.wait_gone(GIVES_WAY_S)
 
 
