@@ -134,6 +134,8 @@ def test_beside_a_head_strangers_get_what_is_popular_now_and_are_told_so(shelf: 
         shown = [popular.get(item_id, 0.0) for item_id in lists(driver)[user]]
         assert shown == sorted((popular.get(item_id, 0.0) for item_id in SHOWN), reverse=True)[: len(shown)]
         assert {one["explanation"]["kind"] for one in latest[user]["items"]} == {"popular"}
+
+    assert {one["explanation"]["kind"] for one in latest[USERS[4]]["items"]} == {"popular"}  # after two likes, too
     told = {one["explanation"]["kind"] for user in USERS[:4] for one in latest[user]["items"]}
     assert "popular" not in told
 

@@ -126,4 +126,14 @@ def test_where_no_times_are_known_the_day_counts_nothing(tmp_path: Path) -> None
     inter.write_text("\n".join("\t".join(row) for row in rows) + "\n", "utf-8")
     settings = load(encoder={"model": "fake", "cache_dir": tmp_path / "cache"})
     train(settings, shelf, tmp_path / "head", seed=1, k=10, threshold=None, say=lambda _: None)
-    assert read_artifact(tmp_path / "head").trending == Trending()
+    found = read_artifact(tmp_path / "head").trending
+    assert found.weights == ()
+    assert found.spread > 0  # where a weight is set by hand, it must not drown what users say
+
+
+def test_a_head_of_before_there_was_a_day_is_read(written: Written, tmp_path: Path) -> None:
+    (tmp_path / "head.safetensors").write_bytes((written.folder / "head.safetensors").read_bytes())
+    reading = orjson.loads((written.folder / "head.json").read_bytes())
+    del reading["trending"]
+    (tmp_path / "head.json").write_bytes(orjson.dumps(reading))
+    assert read_artifact(tmp_path).trending == Trending()

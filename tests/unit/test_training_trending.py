@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,11 @@ def test_likes_of_one_user_are_one_witness() -> None:
     assert chosen(replace(many, user=np.zeros(60, np.int64)))[0].weight == 0
 
 
+def test_a_handful_of_users_is_no_witness() -> None:
+    assert chosen(likes(20, 19, {6: 1.0}))[-1].weight == 0
+    assert chosen(likes(20, 20, {6: 0.9}))[-1].weight == GRID[6]
+
+
 def test_of_whom_less_is_known_popularity_counts_no_less() -> None:
     found = chosen(likes(6, 50, {4: 0.5}))
     assert [one.weight for one in found] == [GRID[4]] * (STEPS.index(6) + 1) + [0.0]
@@ -94,31 +100,61 @@ def test_the_popularity_of_a_moment_is_what_the_recommender_would_have_counted(s
             counts.put(0, item_id, counts.plus(known if known.weight else Count(0.0, now), 1.0, now))
 
 
-def fashion(folder: Path, *, is_followed: bool) -> Dataset:
+def fashion(folder: Path, *, is_followed: bool, seconds: int = 3_600) -> Dataset:
     """300 strangers come one after the other, and first like what the 20 around them like, or anything."""
     rng = np.random.default_rng(0)
-    lines = ["user_id:token\titem_id:token\ttimestamp:float"]
+    rows = []
     for user in range(300):
         in_fashion = (user // 20 * 7 + 3) % 40
         liked = rng.permutation(40)[:3]
         if is_followed and in_fashion not in liked:
             liked[0] = in_fashion
-        lines += [f"u{user}\ti{item}\t{3_600 * (3 * user + at)}" for at, item in enumerate(liked)]
+        rows += [(user, item, seconds * (3 * user + at)) for at, item in enumerate(liked)]
+    return written(folder, rows)
+
+
+def written(folder: Path, rows: Sequence[tuple[int, int, int]]) -> Dataset:
     folder.mkdir()
+    lines = ["user_id:token\titem_id:token\ttimestamp:float", *(f"u{u}\ti{i}\t{time}" for u, i, time in rows)]
     (folder / "fashion.inter").write_text("\n".join(lines) + "\n", "utf-8")
     return read_folder(folder, DomainSettings())
 
 
+def play(data: Dataset, folder: Path) -> Played:
+    read = features(data, fake_encoder(folder).encoder, lambda _: None)
+    of_items = item_search.START | {channel.name: 0.2 for channel in read.of_words + read.of_items}
+    write_artifact(folder / "head", fitted(data, before_the_latest(data), read, of_items, user_search.START))
+    ranking = RankingSettings(popularity_days=0.5, popularity_full=100)
+    return played(read_head(folder / "head"), data, read, ranking, K, weak=0.2)
+
+
 @pytest.mark.parametrize("is_followed", [True, False])
 def test_strangers_get_the_fashion_of_the_day_where_there_is_one(is_followed: bool, tmp_path: Path) -> None:
-    data = fashion(tmp_path / "fashion", is_followed=is_followed)
-    read = features(data, fake_encoder(tmp_path).encoder, lambda _: None)
-    of_items = item_search.START | {channel.name: 0.2 for channel in read.of_words + read.of_items}
-    write_artifact(tmp_path / "head", fitted(data, before_the_latest(data), read, of_items, user_search.START))
-    ranking = RankingSettings(popularity_days=0.5, popularity_full=100)
-    found = chosen(played(read_head(tmp_path / "head"), data, read, ranking, K, weak=0.2))[0]
+    found = chosen(play(fashion(tmp_path / "fashion", is_followed=is_followed), tmp_path))[0]
     assert (found.weight > 0) == is_followed
     assert found.beside > found.without + 0.2 if is_followed else found.beside == found.without
+
+
+def test_the_order_of_a_file_within_one_time_tells_nothing(tmp_path: Path) -> None:
+    """The last day's rows stand by item: each tells that the next one is probably of the same."""
+    data = fashion(tmp_path / "fashion", is_followed=False)
+    rng = np.random.default_rng(1)
+    past = [(int(u), int(i), int(t)) for u, i, t in zip(data.user, data.item, data.time, strict=True)]
+    day = 10_000_000
+    last = sorted(((user, int(rng.integers(40)), day) for user in range(300, 400)), key=lambda row: row[1])
+    one = play(written(tmp_path / "by item", past + last), tmp_path / "one")
+    other = play(written(tmp_path / "anyhow", past + [last[at] for at in rng.permutation(100)]), tmp_path / "other")
+    strangers = [found.hits[found.known == 0, -1] for found in (one, other)]
+    assert len(strangers[0]) == len(strangers[1]) == 100
+    assert abs(strangers[0].mean() - strangers[1].mean()) < 0.15
+
+
+def test_what_a_user_met_before_is_not_asked_for(tmp_path: Path) -> None:
+    data = fashion(tmp_path / "fashion", is_followed=False)
+    rows = [(int(u), int(i), int(t)) for u, i, t in zip(data.user, data.item, data.time, strict=True)]
+    again = [(user, item, 10_000_000 + at) for at, (user, item, _) in enumerate(rows[:50])]
+    new = play(written(tmp_path / "again", rows + again), tmp_path)
+    assert not {int(user) for user in new.user} & {int(row[0]) for row in again}
 
 
 def test_a_head_hands_out_the_weight_for_what_it_knows_of_a_user(shelf: Shelf) -> None:
@@ -126,7 +162,7 @@ def test_a_head_hands_out_the_weight_for_what_it_knows_of_a_user(shelf: Shelf) -
     head, deeds = read_head(place), [entry_of(shelf.data, at) for at in np.flatnonzero(shelf.data.positive)[:9]]
     for known, weight in ((0, 4.0), (1, 2.0), (2, 0.5), (9, 0.5)):
         learned = head.user(Memory(history=tuple(deeds[:known])), {}, lambda _: None)
-        assert (learned.popularity, learned.popularity_spread) == (weight, 0.3)
+        assert (learned.known, learned.popularity_weight, learned.popularity_spread) == (known, weight, 0.3)
 
 
 def test_equal_times_are_never_cut(shelf: Shelf) -> None:

@@ -39,13 +39,14 @@ Part = Literal["taste", "fold"]
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A user's columns of the block, float16 (width,), of unit length, and which part of it speaks. loud: what
-    brings its scores to the spread that text vectors have over items. popularity: the weight of the day's beside
-    such scores, and what spread it has over items."""
+    brings its scores to the spread that text vectors have over items. known: things of the user that the head can
+    read. popularity_weight: of the day's popularity beside such scores; popularity_spread: of that over items."""
 
     vector: Half
     part: Part
     loud: float
-    popularity: float = 0.0
+    known: int = 0
+    popularity_weight: float = 0.0
     popularity_spread: float = 0.0
 
 
@@ -117,8 +118,6 @@ class Head:
     def user(self, memory: Memory, attributes: Attributes, block_of: Callable[[str], Half | None]) -> Learned:
         """Pure in what it gets. block_of: an item's columns of this block; None where the item is not known."""
         deeds = self._deeds(memory)
-        met = sum(item_id in self._place or block_of(item_id) is not None for item_id in deeds)
-        day = self._made.trending.of(met), self._made.trending.spread
         known = {self._place[item_id]: weight for item_id, weight in deeds.items() if item_id in self._place}
         vector = np.zeros(self.width, np.float16)
         if len(known) >= TASTE_FROM:
@@ -126,16 +125,22 @@ class Head:
             total = (weights @ self._made.inputs[at].astype(np.float64)).astype(np.float32)
             vector[: self._taste] = self._made.taste.users(total[None])[0]
             if vector.any():
-                return Learned(vector, "taste", self._loud["taste"], *day)
+                return self._learned(vector, "taste", len(known))
         likes = [item_id for item_id, weight in deeds.items() if weight == 1][-FOLDED:]
         places = self._prior(attributes)
-        sides = [side for item_id in likes if (side := self._side(item_id, block_of)) is not None]
+        found = {item_id: self._side(item_id, block_of) for item_id in likes}
+        sides = [side for side in found.values() if side is not None]
+        new = sum(side is not None and item_id not in self._place for item_id, side in found.items())
         if sides:
             popularity, directions, noise = (np.array(part, np.float64)[None] for part in zip(*sides, strict=True))
             places = folded(places, popularity, directions, noise)
         places = self._made.calibration.placed(places, [len(sides)])
         vector[self._taste :] = self._made.fold.users(with_one(places))[0]
-        return Learned(vector, "fold", self._loud["fold"], *day)
+        return self._learned(vector, "fold", len(known) + new)
+
+    def _learned(self, vector: Half, part: Part, known: int) -> Learned:
+        trending = self._made.trending
+        return Learned(vector, part, self._loud[part], known, trending.of(known), trending.spread)
 
     def _deeds(self, memory: Memory) -> dict[str, float]:
         """By item, 1 for a yes and less for what says less: of each the latest, as in training."""

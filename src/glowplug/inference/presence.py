@@ -40,6 +40,11 @@ class Presence:
         with self._changed:
             return self._came
 
+    def present(self) -> int:
+        """How many are here now."""
+        with self._changed:
+            return self._count
+
     def waiting(self) -> int:
         """How many wait for that now."""
         with self._changed:

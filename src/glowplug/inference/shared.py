@@ -95,7 +95,8 @@ class SharedEncoder:
             if is_behind:
                 self._give_way()
             with self._turnstile.turn(rank):
-                came, started = self._users.came(), time.perf_counter()
+                came = self._users.came() - self._users.present()
+                started = time.perf_counter()
                 pooled = self._encoder.forward(batch)
                 metrics.inference_seconds.labels(label).observe(time.perf_counter() - started)
             if is_behind:

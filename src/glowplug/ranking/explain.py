@@ -33,13 +33,15 @@ def explain(
 
     priors, weights: float16 (2,), the item's popularity and freshness and the user's weights of them.
     """
-    pull = _strongest(catalogue.text_of(item.item_id), listed.pulls + listed.kin, user)
+    popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
+    is_learned = bool(listed.learned) and popular <= max(0.0, _by_head(item, listed, catalogue))
+    pulls = listed.pulls + listed.kin if is_learned or not listed.learned else listed.pulls
+    pull = _strongest(catalogue.text_of(item.item_id), pulls, user)
     if pull is not None:
         return (
             _like_the_item(item, pull, user, catalogue) if pull.kind == "item" else _as_was_said(item, pull, user)
         )
-    popular, fresh = (priors.astype(np.float64) * weights.astype(np.float64)).tolist()
-    if listed.learned and popular <= _by_head(item, listed, catalogue):
+    if is_learned:
         return _as_was_learned(listed)
     if popular > fresh:
         return Explanation(kind="popular", text="popular with other users", field="popularity")

@@ -34,7 +34,7 @@ class WithHead(DecayedAverages):
         share = strength / (strength + evidence + settings.certainty)
         weight = settings.head_popularity
         if weight is None:
-            weight = learned.popularity
+            weight = learned.popularity_weight
         # Together no louder than the learned columns alone, or what a stranger says would be drowned out.
         rest = (1 - share) / (1 + weight * learned.popularity_spread / TEXT_SPREAD)
         rest, popularity = rest * learned.loud, rest * weight

@@ -32,7 +32,7 @@ from glowplug.training.trending import Trending
 from glowplug.training.vectors import Rounding
 
 TENSORS, READING = "head.safetensors", "head.json"
-FORMAT = 4  # raise it when an old file would be read wrongly
+FORMAT = 3  # raise it when an old file would be read wrongly
 SAMPLED = 500  # users whose scores tell how far those are spread
 FINGERPRINT_CHARS = 12  # as those of encoders
 MISSHAPEN = (
@@ -220,12 +220,17 @@ def _artifact(tensors: Mapping[str, Any], reading: Mapping[str, Any], fingerprin
         weak=reading["weak"],
         least_value=reading["least_value"],
         spread={part: float(reading["spread"][part]) for part in ("taste", "fold")},
-        trending=Trending(
-            tuple((int(known), float(weight)) for known, weight in reading["trending"]["weights"]),
-            float(reading["trending"]["spread"]),
-        ),
+        trending=_trending(reading.get("trending")),
         domain=DomainSettings.model_validate(reading["domain"]),
     )
+
+
+def _trending(reading: Mapping[str, Any] | None) -> Trending:
+    """Heads written before there was any have none."""
+    if reading is None:
+        return Trending()
+    weights = tuple((int(known), float(weight)) for known, weight in reading["weights"])
+    return Trending(weights, float(reading["spread"]))
 
 
 def _spread(users: Floats | Wide, items: Floats, by: Rounding) -> float:

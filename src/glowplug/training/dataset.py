@@ -49,6 +49,7 @@ class Dataset:
     time: Wide
     threshold: float | None
     is_timed: bool = True
+    again: Mask | None = None  # bool (n,), whether the file has the pair earlier, too; None: no pair
     least_value: float | None = None  # the threshold as a share of the scale, as ratings have it in events
     domain: DomainSettings = field(default_factory=DomainSettings)  # whose template makes texts of items
 
@@ -76,7 +77,7 @@ def read_folder(folder: Path, domain: DomainSettings, threshold: float | None = 
             threshold = worst + POSITIVE_SHARE * (best - worst)
         positive = value >= threshold
         least_value = (threshold - worst) / (best - worst) if best > worst else 0.0
-    keep = _last_of_each_pair(user, item, time, len(item_ids))
+    keep, again = _last_of_each_pair(user, item, time, len(item_ids))
     item_types = {name: one.type for name, one in domain.item_attributes.items()}
     user_types = {name: one.type for name, one in domain.user_attributes.items()}
     return Dataset(
@@ -89,6 +90,7 @@ def read_folder(folder: Path, domain: DomainSettings, threshold: float | None = 
         time=time[keep],
         threshold=threshold,
         is_timed=is_timed,
+        again=again,
         least_value=least_value,
         domain=domain,
     )
@@ -119,13 +121,14 @@ def _interactions(file: AtomicFile, how: Conversion) -> tuple[list[str], list[st
     return users, items, np.array(value), np.array(time), is_timed
 
 
-def _last_of_each_pair(user: Indices, item: Indices, time: Wide, width: int) -> Indices:
-    """Positions in order of time, ties in the file's order; of a repeated pair only the latest."""
+def _last_of_each_pair(user: Indices, item: Indices, time: Wide, width: int) -> tuple[Indices, Mask]:
+    """Positions in order of time, ties in the file's order; of a repeated pair only the latest. And which are of
+    one."""
     order = np.argsort(time, kind="stable")
     pair = (user.astype(np.int64) * width + item)[order]
-    _, last = np.unique(pair[::-1], return_index=True)
-    kept: Indices = order[np.sort(len(pair) - 1 - last)]
-    return kept
+    _, last, times = np.unique(pair[::-1], return_index=True, return_counts=True)
+    by_time = np.argsort(-last)
+    return order[len(pair) - 1 - last[by_time]], times[by_time] > 1
 
 
 def _side(folder: Path, suffix: str, key: str, ids: tuple[str, ...], declared: Declared) -> Side:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from glowplug.heads.head import Head
+from glowplug.heads.head import Head, Learned
 from glowplug.index.exact import Scores, exact_scores
 from glowplug.ranking.memory import Entry, Memory
 from glowplug.settings import RankingSettings
@@ -15,7 +15,7 @@ from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
 from glowplug.training.popularity import Popularity
 from glowplug.training.ranked import Scorer, rank
-from glowplug.training.recommender_view import attributes_of, described, entry_of
+from glowplug.training.recommender_view import attributes_of, entry_of, placed
 from glowplug.training.standings import METRIC
 from glowplug.training.tasks import Task
 from glowplug.vectors import Half
@@ -36,8 +36,8 @@ def later_task(data: Dataset, since: float) -> Task:
 
 
 def as_served(head: Head, data: Dataset, read: Features, since: float, ranking: RankingSettings) -> Scorer:
-    """By the head and the popularity of that day, from the latest interactions by `since` of each user."""
-    items = head.items(described(data.items, read.vectors))
+    """By the head and the popularity as it was then, from the latest interactions by `since` of each user."""
+    items = placed(head, data.items, read.vectors)
     blocks: dict[str, Half] = dict(zip(data.items.ids, items, strict=True))
     past = data.time <= since
     memories = _memories(data, past, ranking.history)
@@ -49,10 +49,15 @@ def as_served(head: Head, data: Dataset, read: Features, since: float, ranking: 
             for user in task.users[rows]
         ]
         learned = exact_scores(np.array([user.vector for user in users]), items[task.items])
-        weights = np.array([user.popularity / user.loud for user in users])
+        weights = np.array([weight_of(user, ranking) / user.loud for user in users])
         return learned + weights[:, None] * popularity[task.items]
 
     return scores
+
+
+def weight_of(user: Learned, ranking: RankingSettings) -> float:
+    """Of popularity, as it would be served."""
+    return user.popularity_weight if ranking.head_popularity is None else ranking.head_popularity
 
 
 def by_popularity(data: Dataset, since: float) -> Scorer:

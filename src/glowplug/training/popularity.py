@@ -11,7 +11,8 @@ from glowplug.training.dataset import Dataset
 
 
 class Popularity:
-    """As the recommender counts it (ranking.priors), of one moment after the other. A yes counts 1."""
+    """By the formulas of ranking.priors, of one moment after the other. A yes counts 1 and the rest nothing, where
+    the recommender counts each action by its weight; and there is no epoch to wait for."""
 
     def __init__(self, data: Dataset, ranking: RankingSettings) -> None:
         self._data, self._full = data, np.log1p(ranking.popularity_full)

@@ -7,17 +7,18 @@ https://doi.org/10.2307/2981683, as producers/prequential.py does it with lists 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from glowplug.heads.head import Head, Learned
 from glowplug.ranking.memory import Memory
 from glowplug.settings import RankingSettings
-from glowplug.training.arrays import Indices, Mask
+from glowplug.training.arrays import Indices, Mask, Wide
 from glowplug.training.dataset import Dataset
 from glowplug.training.features import Features
 from glowplug.training.popularity import Popularity
-from glowplug.training.recommender_view import attributes_of, described, entry_of
+from glowplug.training.recommender_view import attributes_of, entry_of, placed
 from glowplug.training.trending import GRID, STEPS, Played
 from glowplug.vectors import Half
 
@@ -27,7 +28,7 @@ BLOCK = 64  # likes whose scores are held at once
 
 
 def before_the_latest(data: Dataset) -> Mask:
-    """Bool (n,). Equal times are never cut."""
+    """Bool (n,). Equal times are never cut, so it may be less than the rest."""
     past: Mask = data.time < data.time[int(len(data.time) * (1 - LATEST))]
     return past
 
@@ -35,35 +36,58 @@ def before_the_latest(data: Dataset) -> Mask:
 def played(head: Head, data: Dataset, read: Features, ranking: RankingSettings, k: int, weak: float) -> Played:
     """head: of before_the_latest. weak: what it lets an interaction count that is no yes.
 
-    Items are ranked from their first interaction on: before, nobody could be shown them.
+    Items are ranked from their first interaction on: before, nobody could be shown them. Of equal scores the one
+    with the smaller id comes first, as in serving.
     """
+    data = _ties_drawn(data)
     drawn = _drawn(data, weak)
-    items = head.items(described(data.items, read.vectors)).astype(np.float64)
-    users = _Users(head, data, items.astype(np.float16), ranking.history)
+    blocks = placed(head, data.items, read.vectors)
+    users = _Users(head, data, blocks, ranking.history)
+    items = blocks.astype(np.float64)
     day = Popularity(data, ranking)
     first = np.full(len(data.items), np.inf)
     np.minimum.at(first, data.item, data.time)
     values, hits = np.zeros((len(drawn), len(GRID))), np.zeros((len(drawn), len(GRID)))
+    known: list[int] = []
     for start in range(0, len(drawn), BLOCK):
         rows = drawn[start : start + BLOCK]
         sides = [users.side(int(row)) for row in rows]
+        known += [side.known for side in sides]
         scores = np.array([side.vector for side in sides], np.float64) @ items.T
-        for at, (row, side) in enumerate(zip(rows, sides, strict=True)):
+        for at, (row, side) in enumerate(zip(rows, sides, strict=True), start):
             target = data.item[row]
             open_to = first <= data.time[row]
             open_to[users.met(int(row))] = False
             popularity = day.until(int(row))
             for column, weight in enumerate(GRID):
-                found = side.loud * scores[at] + weight * popularity
-                ahead = np.count_nonzero(open_to & (found > found[target]))
-                if ahead < k:
-                    hits[start + at, column] = 1
-                    values[start + at, column] = 1 + 1 / np.log2(ahead + 2)  # recall and NDCG of one right answer
-    return Played(data.user[drawn], _known(data, weak)[drawn], values, hits)
+                place = _place(side.loud * scores[at - start] + weight * popularity, int(target), open_to)
+                if place < k:
+                    hits[at, column] = 1
+                    values[at, column] = 1 + 1 / np.log2(place + 2)  # recall and NDCG of one right answer
+    return Played(data.user[drawn], np.array(known, np.int64), values, hits)
+
+
+def _place(scores: Wide, target: int, among: Mask) -> int:
+    better = int(np.count_nonzero(among & (scores > scores[target])))
+    return better + int(np.count_nonzero(among[:target] & (scores[:target] == scores[target])))
+
+
+def _ties_drawn(data: Dataset) -> Dataset:
+    """What happened at the same time in an order that is drawn: that of a file (by item, say) would tell what is
+    liked next."""
+    order = np.lexsort((np.random.default_rng(0).random(len(data.time)), data.time))
+    return replace(
+        data,
+        user=data.user[order],
+        item=data.item[order],
+        positive=data.positive[order],
+        time=data.time[order],
+        again=None if data.again is None else data.again[order],
+    )
 
 
 def _known(data: Dataset, weak: float) -> Indices:
-    """int64 (n,): what a head knows of the user before each interaction."""
+    """int64 (n,): about what a head knows of the user before each interaction; what it really does, it says."""
     counted = data.positive | (weak > 0)
     order = np.argsort(data.user, kind="stable")  # by time within each user
     sums = np.cumsum(counted[order])
@@ -75,10 +99,13 @@ def _known(data: Dataset, weak: float) -> Indices:
 
 def _drawn(data: Dataset, weak: float) -> Indices:
     """Likes among the latest, in order of time; of each step of what is known at most MOST_LIKES."""
-    asked = np.flatnonzero(~before_the_latest(data) & data.positive)
-    step = np.searchsorted(STEPS, _known(data, weak)[asked], side="right")
+    asked = ~before_the_latest(data) & data.positive
+    if data.again is not None:
+        asked &= ~data.again  # whoever met it before would not be shown it
+    rows = np.flatnonzero(asked)
+    step = np.searchsorted(STEPS, _known(data, weak)[rows], side="right")
     rng = np.random.default_rng(0)
-    parts = [rng.permutation(asked[step == at + 1])[:MOST_LIKES] for at in range(len(STEPS))]
+    parts = [rng.permutation(rows[step == at + 1])[:MOST_LIKES] for at in range(len(STEPS))]
     return np.sort(np.concatenate(parts))
 
 

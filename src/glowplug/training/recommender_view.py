@@ -8,12 +8,21 @@ import numpy as np
 
 from glowplug.events import Attributes
 from glowplug.heads.described import Described
+from glowplug.heads.head import Head
 from glowplug.ranking.memory import Entry
 from glowplug.training.arrays import Floats
 from glowplug.training.dataset import Dataset, Side
 from glowplug.training.fields import DESCRIPTION, TITLE
+from glowplug.vectors import Half
 
+AT_ONCE = 512  # items placed together: some tens of megabytes
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # of remembered deeds: a head reads their order, not their times
+
+
+def placed(head: Head, items: Side, vectors: Floats) -> Half:
+    """float16 (items, width): each item's columns. vectors: float32 (items, text)."""
+    rows = described(items, vectors)
+    return np.concatenate([head.items(rows[at : at + AT_ONCE]) for at in range(0, len(rows), AT_ONCE)])
 
 
 def described(side: Side, vectors: Floats) -> list[Described]:

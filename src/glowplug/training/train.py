@@ -33,6 +33,7 @@ from glowplug.training.trending import Found, chosen, trending
 from glowplug.training.tuning import Choice
 
 CARD, FIGURES, PER_USER = "model_card.md", "card.json", "per_user.parquet"
+LEAST_PAST = 0.8  # of the interactions: a head of much fewer is another one
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "transformers")
 
 
@@ -63,11 +64,10 @@ def train(
     of_users = results.choices["cold-user", seed][OURS]
     everything = np.ones(len(data.user), bool)
     with suited(data):
-        steps = _trending(data, read, of_items, of_users, k, settings.ranking)
+        steps = _trending(data, read, of_items, of_users, k, settings.ranking, say)
         head = fitted(data, everything, read, of_items, of_users)
-        if steps:
-            head = replace(head, trending=trending(steps, Popularity(data, settings.ranking).last()))
-        fingerprint = write_artifact(out, head)
+        day = trending(steps, Popularity(data, settings.ranking).last())
+        fingerprint = write_artifact(out, replace(head, trending=day))
     write_per_user(out / PER_USER, results)
     say(f"{fingerprint} is in {out}")
     found = lines(results)
@@ -87,6 +87,7 @@ def train(
         "split": {"protocols": ["cold-item", "cold-user"], "seed": seed, "k": k},
         "choices": {"items": of_items, "users": of_users},
         "trending": [asdict(step) for step in steps],
+        "priors": settings.ranking.model_dump(include={"popularity_days", "popularity_full", "history"}),
         "revision": _revision(),
         "versions": {"glowplug": __version__} | {name: _version(name) for name in LIBRARIES},
         "lines": [asdict(line) for line in found],
@@ -97,12 +98,18 @@ def train(
 
 
 def _trending(
-    data: Dataset, read: Features, of_items: Choice, of_users: Choice, k: int, ranking: RankingSettings
+    data: Dataset,
+    read: Features,
+    of_items: Choice,
+    of_users: Choice,
+    k: int,
+    ranking: RankingSettings,
+    say: Progress,
 ) -> tuple[Found, ...]:
-    """What the popularity of the day is worth beside a head of all but the latest interactions; nothing is known of
-    it where those before hold no like, or the data no times."""
+    """What the popularity of the day is worth beside a head of all but the latest interactions."""
     past = before_the_latest(data)
-    if not data.is_timed or not (past & data.positive).any():
+    if not data.is_timed or past.mean() < LEAST_PAST or not (past & data.positive).any():
+        say("the data's times do not tell what the popularity of a day is worth: it counts nothing beside the head")
         return ()
     with tempfile.TemporaryDirectory() as scratch:
         head = fitted(data, past, read, of_items, of_users)

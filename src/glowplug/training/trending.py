@@ -22,6 +22,7 @@ STEPS = (0, 1, 3, TASTE_FROM, 20)
 GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0, 8.0, 16.0)
 
 TWO_SIDED_95 = 1.96  # standard errors
+LEAST_USERS = 20  # of fewer the standard error itself is luck
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _surest(user: Indices, values: Wide) -> int:
     estimator's linearised variance: Cochran, Sampling Techniques, 6.3."""
     names, place = np.unique(user, return_inverse=True)
     n, likes = len(names), len(user)
-    if n < 2:
+    if n < LEAST_USERS:
         return 0
     ahead = np.zeros((n, values.shape[1]))
     np.add.at(ahead, place, values - values[:, :1])
