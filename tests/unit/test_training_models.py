@@ -15,6 +15,7 @@ from glowplug.inference.encoder import Kind, Vectors
 from glowplug.inference.fake import FakeEncoder
 from glowplug.settings import DomainSettings
 from glowplug.training import behaviour, fold_in, item_block, item_search, splits, user_fit, user_search
+from glowplug.training import learned as learned_module
 from glowplug.training.arrays import Floats, Sparse
 from glowplug.training.baselines import baselines
 from glowplug.training.channels import attribute_channels, word_channels
@@ -278,6 +279,32 @@ def test_on_a_large_set_some_users_are_left_out_once(shelf: Dataset, monkeypatch
     assert some.directions.tolist() == usual.directions.tolist()
     assert some.calibration.shift.any()
     assert some.calibration.shift.tolist() != usual.calibration.shift.tolist()
+
+
+def test_for_hardly_anybody_nothing_is_chosen(tmp_path: Path) -> None:
+    data = read_folder(write_shelf(tmp_path / "shelf", likes=7), DomainSettings())
+    one = cold_item(data, 0)
+    features = read(data)
+    for share in (0.0, 2.0):
+        asked: list[str] = []
+
+        def choose(name: str, problem: Problem, asked: list[str] = asked) -> Choice:
+            asked.append(name)
+            return problem.start
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(learned_module, "WORTH_CHOOSING", share)
+            models = list(learned_module.learned(data, one, features, 5, choose))
+        assert (learned_module.NEW_USERS in asked) == (share == 0.0)
+        assert rank(one.test[0], models[-1].scorer, 5).listed.size
+
+
+def test_of_many_cold_items_one_set_is_enough_to_choose_by(shelf: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = cold_item(shelf, 0)
+    few = learned_module.item_cases(shelf, split, Behaviour(shelf, split.train))
+    assert len(few) == 1 + learned_module.INNER_ITEM_SETS
+    monkeypatch.setattr(learned_module, "ENOUGH_COLD", len(split.validation[0].items))
+    assert len(learned_module.item_cases(shelf, split, Behaviour(shelf, split.train))) == 1
 
 
 @pytest.mark.parametrize("tells", ["all", "age", "gender"])

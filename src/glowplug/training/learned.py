@@ -27,6 +27,10 @@ Choose = Callable[[str, Problem], Choice]
 # Parts of a small set that are played as cold: of items all five fifths, since what is chosen on two is partly luck
 # (recall@20 of cold items .431 to .449, NDCG@20 .290 to .307 on MovieLens 100K).
 INNER_ITEM_SETS, INNER_USER_SETS = 5, 4
+# Cold items by which one set alone is large enough to choose: five more would take six times as long, and a kernel
+# of 17,000 items as many times its memory (8.6 GB with two draws beside each other).
+ENOUGH_COLD = 1_000
+WORTH_CHOOSING = 0.05  # share of new users among those asked: of fewer a choice moves no mean, and takes minutes
 
 
 def learned(
@@ -41,8 +45,10 @@ def learned(
     cases = item_cases(data, split, behaviour)
     new = _new_users(data, split)
     of_new = None
-    if new[np.concatenate([task.users for task in split.test])].any():
-        of_users = choose(NEW_USERS, _problem_of_new_users(data, split, features, k))
+    share = float(new[np.concatenate([task.users for task in split.test])].mean())
+    if share:
+        problem = _problem_of_new_users(data, split, features, k)
+        of_users = choose(NEW_USERS, problem) if share >= WORTH_CHOOSING else problem.start
         of_new = user_fit.fitted(data, split.train, features.vectors, features.of_users, of_users)
     for name in names:
         choice = choose(name, item_search.problem(cases, _channels(features, name), features.vectors, k))
@@ -80,8 +86,10 @@ def _channels(read: Features, name: str) -> tuple[Channel, ...]:
 
 def item_cases(data: Dataset, split: Split, behaviour: Behaviour) -> list[tuple[Behaviour, Task]]:
     """What choices for items are judged on: training parts and tasks whose answers they do not hold."""
-    all_are_cold = not np.isin(split.validation[0].items, data.item[split.train]).any()
-    inner = inner_cold_items(data, split, INNER_ITEM_SETS) if len(data.user) <= SMALL and all_are_cold else []
+    cold = split.validation[0].items
+    is_luck = len(data.user) <= SMALL and len(cold) < ENOUGH_COLD
+    all_are_cold = not np.isin(cold, data.item[split.train]).any()
+    inner = inner_cold_items(data, split, INNER_ITEM_SETS) if is_luck and all_are_cold else []
     return [(behaviour, split.validation[0])] + [(Behaviour(data, train), task) for train, task in inner]
 
 
