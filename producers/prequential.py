@@ -6,7 +6,6 @@ https://doi.org/10.2307/2981683; for recommenders https://doi.org/10.1145/264571
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from statistics import quantiles
 
 import numpy as np
 
+from glowplug.ratio import ratio
 from producers.timeline import Moment
 
 # How much was known of the user: cold, nearly cold, warm, and more than a list's worth.
 KNOWN = ((0, "0"), (1, "1 to 4"), (5, "5 to 19"), (20, "20 and more"))
-TWO_SIDED_95 = 1.96  # standard errors
 DAY_S = 86_400.0
 MOST_HALVINGS = 500.0  # float64 ends at 2 to the 1,023rd
 BASELINES = ("popularity", "recent_popularity")  # of all time, and decayed as the recommender's own
@@ -195,14 +194,7 @@ class Account:
 
 
 def _lead(users: Iterable[tuple[int, int]]) -> dict[str, float]:
-    """users: of each, tests and by how many hits one is ahead. Tests of one user hang together, so users are what
-    is drawn.
-
-    The ratio estimator's linearised variance: Cochran, Sampling Techniques, 6.3.
-    """
-    found = list(users)
-    n, tests = len(found), max(sum(tests for tests, _ in found), 1)
-    lead = sum(ahead for _, ahead in found) / tests
-    squares = sum((ahead - lead * tests) ** 2 for tests, ahead in found)
-    margin = TWO_SIDED_95 * math.sqrt(n / (n - 1) * squares) / tests if n > 1 else 0.0
-    return {"mean": round(lead, 4), "margin_95": round(margin, 4)}
+    """users: of each, tests and by how many hits one is ahead."""
+    found = np.array(list(users), np.int64).reshape(-1, 2)
+    mean, margin = ratio(found[:, 0], found[:, 1].astype(np.float64))
+    return {"mean": round(float(mean), 4), "margin_95": round(float(margin), 4)}

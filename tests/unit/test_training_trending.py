@@ -27,7 +27,6 @@ from glowplug.training.trending import GRID, STEPS, Played, Trending, chosen, tr
 from tests.support.heads import Shelf, fake_encoder
 
 K = 5
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def test_the_popularity_of_a_moment_is_what_the_recommender_would_have_counted(s
             counts.put(0, item_id, counts.plus(known if known.weight else Count(0.0, now), 1.0, now))
 
 
-def fashion(folder: Path, *, is_followed: bool, seconds: int = 3_600) -> Dataset:
+def fashion(folder: Path, *, is_followed: bool) -> Dataset:
     """300 strangers come one after the other, and first like what the 20 around them like, or anything."""
     rng = np.random.default_rng(0)
     rows = []
@@ -109,7 +108,7 @@ def fashion(folder: Path, *, is_followed: bool, seconds: int = 3_600) -> Dataset
         liked = rng.permutation(40)[:3]
         if is_followed and in_fashion not in liked:
             liked[0] = in_fashion
-        rows += [(user, item, seconds * (3 * user + at)) for at, item in enumerate(liked)]
+        rows += [(user, item, 3_600 * (3 * user + at)) for at, item in enumerate(liked)]
     return written(folder, rows)
 
 
@@ -118,6 +117,10 @@ def written(folder: Path, rows: Sequence[tuple[int, int, int]]) -> Dataset:
     lines = ["user_id:token\titem_id:token\ttimestamp:float", *(f"u{u}\ti{i}\t{time}" for u, i, time in rows)]
     (folder / "fashion.inter").write_text("\n".join(lines) + "\n", "utf-8")
     return read_folder(folder, DomainSettings())
+
+
+def rows_of(data: Dataset) -> list[tuple[int, int, int]]:
+    return [(int(u), int(i), int(t)) for u, i, t in zip(data.user, data.item, data.time, strict=True)]
 
 
 def play(data: Dataset, folder: Path) -> Played:
@@ -139,7 +142,7 @@ def test_the_order_of_a_file_within_one_time_tells_nothing(tmp_path: Path) -> No
     """The last day's rows stand by item: each tells that the next one is probably of the same."""
     data = fashion(tmp_path / "fashion", is_followed=False)
     rng = np.random.default_rng(1)
-    past = [(int(u), int(i), int(t)) for u, i, t in zip(data.user, data.item, data.time, strict=True)]
+    past = rows_of(data)
     day = 10_000_000
     last = sorted(((user, int(rng.integers(40)), day) for user in range(300, 400)), key=lambda row: row[1])
     one = play(written(tmp_path / "by item", past + last), tmp_path / "one")
@@ -151,7 +154,7 @@ def test_the_order_of_a_file_within_one_time_tells_nothing(tmp_path: Path) -> No
 
 def test_what_a_user_met_before_is_not_asked_for(tmp_path: Path) -> None:
     data = fashion(tmp_path / "fashion", is_followed=False)
-    rows = [(int(u), int(i), int(t)) for u, i, t in zip(data.user, data.item, data.time, strict=True)]
+    rows = rows_of(data)
     again = [(user, item, 10_000_000 + at) for at, (user, item, _) in enumerate(rows[:50])]
     new = play(written(tmp_path / "again", rows + again), tmp_path)
     assert not {int(user) for user in new.user} & {int(row[0]) for row in again}

@@ -20,6 +20,7 @@ from glowplug.events import Action, Attributes, ItemUpsert
 from glowplug.heads.described import Described
 from glowplug.ranking.fold import TEXT_SPREAD
 from glowplug.ranking.memory import Entry, Memory
+from glowplug.settings import RankingSettings
 from glowplug.text import attributes as typed
 from glowplug.text.template import ItemTemplate
 from glowplug.training.arrays import Wide
@@ -48,6 +49,10 @@ class Learned:
     known: int = 0
     popularity_weight: float = 0.0
     popularity_spread: float = 0.0
+
+    def weight_in(self, ranking: RankingSettings) -> float:
+        """Of popularity, as it is served."""
+        return self.popularity_weight if ranking.head_popularity is None else ranking.head_popularity
 
 
 class Head:

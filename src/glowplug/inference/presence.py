@@ -40,10 +40,10 @@ class Presence:
         with self._changed:
             return self._came
 
-    def present(self) -> int:
-        """How many are here now."""
+    def left(self) -> int:
+        """How many of them have gone again."""
         with self._changed:
-            return self._count
+            return self._came - self._count
 
     def waiting(self) -> int:
         """How many wait for that now."""

@@ -95,12 +95,12 @@ class SharedEncoder:
             if is_behind:
                 self._give_way()
             with self._turnstile.turn(rank):
-                came = self._users.came() - self._users.present()
+                left = self._users.left() if is_behind else 0
                 started = time.perf_counter()
                 pooled = self._encoder.forward(batch)
                 metrics.inference_seconds.labels(label).observe(time.perf_counter() - started)
             if is_behind:
-                self._deference.learn(was_in_the_way=self._users.came() > came)
+                self._deference.learn(was_in_the_way=self._users.came() > left)
             metrics.inference_texts.labels(label).inc(len(batch.rows))
             out[list(batch.rows)] = self._encoder.finish(pooled, kind)
         return out

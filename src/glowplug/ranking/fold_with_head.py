@@ -19,7 +19,7 @@ class WithHead(DecayedAverages):
     popularity of the day, with the weight that training found for users of whom as much is known; where that is 0,
     whoever wrote nothing gets just the list that the evaluation judged. Words of their own stay, since a head reads
     none of users: the text block has the share k / (k + n + c) of a score and the others the rest, with k, n and c
-    as in DecayedAverages, and text and learned block are brought to equal spread over items first.
+    as in DecayedAverages, and both sides are brought to equal spread over items first.
     """
 
     def side(self, said: Said, memory: Memory, space: ItemSpace) -> Side:
@@ -32,9 +32,7 @@ class WithHead(DecayedAverages):
         stated = self._stated(words, strength, profile_share)
         lived, evidence = self._lived(memory, space.text_of)
         share = strength / (strength + evidence + settings.certainty)
-        weight = settings.head_popularity
-        if weight is None:
-            weight = learned.popularity_weight
+        weight = learned.weight_in(settings)
         # Together no louder than the learned columns alone, or what a stranger says would be drowned out.
         rest = (1 - share) / (1 + weight * learned.popularity_spread / TEXT_SPREAD)
         rest, popularity = rest * learned.loud, rest * weight

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from glowplug.heads.head import Head, Learned
+from glowplug.heads.head import Head
 from glowplug.index.exact import Scores, exact_scores
 from glowplug.ranking.memory import Entry, Memory
 from glowplug.settings import RankingSettings
@@ -49,15 +49,10 @@ def as_served(head: Head, data: Dataset, read: Features, since: float, ranking: 
             for user in task.users[rows]
         ]
         learned = exact_scores(np.array([user.vector for user in users]), items[task.items])
-        weights = np.array([weight_of(user, ranking) / user.loud for user in users])
+        weights = np.array([user.weight_in(ranking) / user.loud for user in users])
         return learned + weights[:, None] * popularity[task.items]
 
     return scores
-
-
-def weight_of(user: Learned, ranking: RankingSettings) -> float:
-    """Of popularity, as it would be served."""
-    return user.popularity_weight if ranking.head_popularity is None else ranking.head_popularity
 
 
 def by_popularity(data: Dataset, since: float) -> Scorer:

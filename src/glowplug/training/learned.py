@@ -47,8 +47,9 @@ def learned(
     of_new = None
     share = float(new[np.concatenate([task.users for task in split.test])].mean())
     if share:
-        problem = _problem_of_new_users(data, split, features, k)
-        of_users = choose(NEW_USERS, problem) if share >= WORTH_CHOOSING else problem.start
+        of_users = user_search.start(features.of_users)
+        if share >= WORTH_CHOOSING:
+            of_users = choose(NEW_USERS, _problem_of_new_users(data, split, features, k))
         of_new = user_fit.fitted(data, split.train, features.vectors, features.of_users, of_users)
     for name in names:
         choice = choose(name, item_search.problem(cases, _channels(features, name), features.vectors, k))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glowplug.ratio import ratio
 from glowplug.training.arrays import Indices, Wide
 from glowplug.training.tasks import TASTE_FROM
 
@@ -20,8 +21,6 @@ from glowplug.training.tasks import TASTE_FROM
 STEPS = (0, 1, 3, TASTE_FROM, 20)
 # Beside learned scores with the spread of cosines, .07, and popularity from 0 to 1: from silent to all there is.
 GRID = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 4.0, 8.0, 16.0)
-
-TWO_SIDED_95 = 1.96  # standard errors
 LEAST_USERS = 20  # of fewer the standard error itself is luck
 
 
@@ -66,14 +65,14 @@ def chosen(played: Played) -> tuple[Found, ...]:
     """One a step. Of each the weight with the greatest gain at the lower end of its 95% interval, and never less
     than of those of whom more is known: what holds for everybody is no worse a guess for a stranger."""
     step = np.searchsorted(STEPS, played.known, side="right") - 1
-    best = [_surest(played.user[step == at], played.values[step == at]) for at in range(len(STEPS))]
-    best = np.maximum.accumulate(best[::-1])[::-1].tolist()
-    return tuple(
-        Found(
-            known, GRID[choice], int(mine.sum()), *(_mean(played.hits[mine, column]) for column in (0, int(choice)))
-        )
-        for known, choice, mine in zip(STEPS, best, (step == at for at in range(len(STEPS))), strict=True)
-    )
+    of_step = [step == at for at in range(len(STEPS))]
+    best = np.array([_surest(played.user[mine], played.values[mine]) for mine in of_step])
+    best = np.maximum.accumulate(best[::-1])[::-1]
+    found = []
+    for known, mine, column in zip(STEPS, of_step, best, strict=True):
+        without, beside = (_mean(played.hits[mine, at]) for at in (0, int(column)))
+        found.append(Found(known, GRID[column], int(mine.sum()), without, beside))
+    return tuple(found)
 
 
 def trending(steps: Sequence[Found], popularity: Wide) -> Trending:
@@ -82,18 +81,14 @@ def trending(steps: Sequence[Found], popularity: Wide) -> Trending:
 
 
 def _surest(user: Indices, values: Wide) -> int:
-    """Column of `values` (n, weights). Likes of one user hang together, so users are what is drawn; the ratio
-    estimator's linearised variance: Cochran, Sampling Techniques, 6.3."""
+    """Column of `values` (n, weights)."""
     names, place = np.unique(user, return_inverse=True)
-    n, likes = len(names), len(user)
-    if n < LEAST_USERS:
+    if len(names) < LEAST_USERS:
         return 0
-    ahead = np.zeros((n, values.shape[1]))
+    ahead = np.zeros((len(names), values.shape[1]))
     np.add.at(ahead, place, values - values[:, :1])
-    gain = ahead.sum(axis=0) / likes
-    squares = ((ahead - np.bincount(place)[:, None] * gain) ** 2).sum(axis=0)
-    error = np.sqrt(n / (n - 1) * squares) / likes
-    return int(np.argmax(gain - TWO_SIDED_95 * error))
+    gain, margin = ratio(np.bincount(place), ahead)
+    return int(np.argmax(gain - margin))
 
 
 def _mean(values: Sequence[float] | Wide) -> float:

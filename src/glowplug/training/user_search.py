@@ -50,9 +50,12 @@ def problem(
     grid = {channel.name: WEIGHTS for channel in channels} | dict(GRID)
     if data.positive.all():
         del grid["weak"]  # there is nothing that it could weigh
-    start = START | {channel.name: WEIGHT_AT_START for channel in channels}
+    return Problem(start(channels), grid, [remembered(trial.value) for trial in trials])
 
-    return Problem(start, grid, [remembered(trial.value) for trial in trials])
+
+def start(channels: Sequence[Channel]) -> Choice:
+    """Where a search starts, and what is good enough where none is worth its time."""
+    return START | {channel.name: WEIGHT_AT_START for channel in channels}
 
 
 class _Trial:
