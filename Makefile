@@ -48,7 +48,7 @@ bench-refine: install
 	$(BIN)/python -m bench.refine --broker $(BROKER) --json $(RESULTS)/refine-$(BROKER).json $(ARGS)
 
 bench-profiles: install
-	$(BIN)/python -m bench.profile_bench --half both --lists --json $(RESULTS)/profiles.json $(ARGS)
+	$(BIN)/python -m bench.profile_bench --half all --lists --json $(RESULTS)/profiles.json $(ARGS)
 
 bench-generate: install
 	$(BIN)/python -m bench.generate_bench --json $(RESULTS)/generate.json $(ARGS)

@@ -176,7 +176,7 @@ def at_lists(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--half", choices=("tune", "development", "unseen", "both"), default="tune")
+    parser.add_argument("--half", choices=("tune", "development", "unseen", "outside", "all"), default="tune")
     parser.add_argument("--model", default="encoder", help="as profiles.model")
     parser.add_argument("--groups", action="store_true", help="also by language and kind")
     parser.add_argument("--lists", action="store_true", help="also provisional against refined lists, and attacked")
@@ -191,7 +191,7 @@ def main() -> None:
     assert model is not None, "profiles.model is off"  # noqa: S101  the bench is of a model
     loaded_s = time.perf_counter() - started
     figures: dict[str, Any] = {"model": model.fingerprint, "load_s": round(loaded_s, 1), "halves": {}}
-    halves: tuple[Half, ...] = ("tune", "unseen") if given.half == "both" else (given.half,)
+    halves: tuple[Half, ...] = ("tune", "unseen", "outside") if given.half == "all" else (given.half,)
     for half in halves:
         bios = labels.half(half)
         subjects = [Subject("user", (("text", bio.text),)) for bio in bios]

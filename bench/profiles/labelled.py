@@ -19,7 +19,7 @@ from glowplug.errors import BadInputFile, shown
 HERE = Path(__file__).parent
 FAULTS_SHOWN = 20  # enough to see a pattern; the rest is counted
 
-Half = Literal["tune", "development", "unseen"]
+Half = Literal["tune", "development", "unseen", "outside"]
 Grade = Literal[1, 2]
 Relevance = Mapping[str, Mapping[str, Grade]]
 Kind = Literal[
@@ -99,9 +99,9 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """bios and development: to tune with; unseen: for one measurement at the end. relevance: of some bios, judged
-    item by item. items: the labels of the catalogue's items: 2 where an item is about the interest, 1 where it
-    touches on it."""
+    """bios and development: to tune with; unseen, outside: for one measurement at the end. relevance: of some bios,
+    judged item by item. items: the labels of the catalogue's items: 2 where an item is about the interest, 1 where
+    it touches on it."""
 
     domains: tuple[Domain, ...]
     bios: tuple[Bio, ...]
@@ -110,12 +110,16 @@ class Labels:
     unseen: tuple[Bio, ...]
     items: Relevance
     development: tuple[Bio, ...]
+    outside: tuple[Bio, ...]
 
     def vocabulary(self) -> dict[str, Interest]:
         return {interest.id: interest for domain in self.domains for interest in domain.interests}
 
     def half(self, half: Half) -> tuple[Bio, ...]:
-        return tuple(bio for bio in (*self.bios, *self.development, *self.unseen) if bio.half == half)
+        return tuple(bio for bio in self.all_bios() if bio.half == half)
+
+    def all_bios(self) -> tuple[Bio, ...]:
+        return (*self.bios, *self.development, *self.unseen, *self.outside)
 
     def above(self, id_: str) -> frozenset[str]:
         """What is broader, at any remove."""
@@ -157,7 +161,8 @@ def load(folder: Path = HERE) -> Labels:
     unseen = _lines(folder / "unseen.jsonl", TypeAdapter(Bio))
     items = _whole(folder / "items.json", TypeAdapter(dict[str, dict[str, Grade]]))
     development = _lines(folder / "development.jsonl", TypeAdapter(Bio))
-    labels = Labels(domains, bios, attacks, relevance, unseen, items, development)
+    outside = _lines(folder / "outside.jsonl", TypeAdapter(Bio))
+    labels = Labels(domains, bios, attacks, relevance, unseen, items, development, outside)
     faults = list(_faults(labels))
     if faults:
         more = f"\n… and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
@@ -173,10 +178,11 @@ def _faults(labels: Labels) -> Iterator[str]:
     yield from bio_faults(labels.bios, ids)
     yield from bio_faults(labels.development, ids)
     yield from bio_faults(labels.unseen, ids)
+    yield from bio_faults(labels.outside, ids)
     yield from item_faults(labels.items, items, ids)
     yield from attack_faults(labels.attacks, ids | items)
     yield from relevance_faults(labels.relevance, labels.bios, items)
-    for name, things in (("bio", (*labels.bios, *labels.development, *labels.unseen)), ("attack", labels.attacks)):
+    for name, things in (("bio", labels.all_bios()), ("attack", labels.attacks)):
         for id_, count in Counter(thing.id for thing in things).items():
             if count > 1:
                 yield f"{name} {id_}: {count} lines have this id; ids are unique"

@@ -22,7 +22,11 @@ from glowplug.profiles.encoder_model import EncoderProfileModel
 from glowplug.profiles.endpoint_model import EndpointProfileModel
 from glowplug.profiles.fake import WORDS, FakeProfileModel
 from glowplug.profiles.generate_model import GenerateProfileModel
+from glowplug.profiles.learned import learned
+from glowplug.profiles.linker import built_in_linker
 from glowplug.profiles.model import Claimed, Inferred, ProfileModel, Subject
+from glowplug.profiles.tagger import built_in_tagger
+from glowplug.profiles.tags import CLASSES
 from glowplug.profiles.taxonomy import Label, Taxonomy, built_in
 from glowplug.settings import EncoderSettings, EndpointSettings
 from tests.support.model_server import ModelServer, by_smollm2
@@ -275,6 +279,41 @@ def test_wants_and_dislikes_are_read_in_many_languages(
     (found,) = described(real, user(text))
     assert wanted in [claim.label for claim in found.interests]
     assert [claim.label for claim in found.avoid] == [avoided]
+
+
+@pytest.mark.model
+def test_what_was_learned_is_for_the_encoder_and_the_labels_that_are_built_in() -> None:
+    encoder = load_encoder(EncoderSettings(model="small", offline=True))
+    topics = frozenset(row for row, label in enumerate(built_in().labels) if label.kind == "interest")
+    assert learned(encoder, built_in(), topics)[0] is not None
+    assert built_in_linker().ids == tuple(label.id for label in built_in().labels)
+    assert built_in_tagger().classes == CLASSES
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("text", "wanted", "avoided"),
+    [
+        (
+            "Cookbooks? I use them to prop up the table. My evenings belong to the cello and to old westerns.",
+            "",
+            "cooking",
+        ),
+        ("My husband has golf, I have peace and my rose bushes.", "gardening", ""),
+        (
+            "I'd rather chew tinfoil than sit through another opera. Give me a good whodunit.",
+            "detective-fiction",
+            "opera",
+        ),
+    ],
+)
+def test_wishes_and_dislikes_are_heard_without_a_word_for_them(
+    real: ProfileModel, text: str, wanted: str, avoided: str
+) -> None:
+    (found,) = described(real, user(text))
+    assert not wanted or wanted in [claim.label for claim in found.interests]
+    assert not avoided or avoided in [claim.label for claim in found.avoid]
+    assert "golf" not in [claim.label for claim in found.interests]
 
 
 @pytest.mark.model

@@ -12,15 +12,21 @@ from typing import Any
 import orjson
 import pytest
 
-from bench.profiles.labelled import HERE, Labels, load
+from bench.profiles.labelled import HERE, Half, Labels, load
+from bench.profiles.marked import load_marked, parsed
 from bench.profiles.relevant import grades
 from glowplug.errors import BadInputFile
 
 FILES = (
-    "interests.json", "bios.jsonl", "development.jsonl", "unseen.jsonl", "attacks.jsonl", "relevance.json",
-    "items.json",
+    "interests.json", "bios.jsonl", "development.jsonl", "unseen.jsonl", "outside.jsonl", "attacks.jsonl",
+    "relevance.json", "items.json",
 )  # fmt: skip
-FROZEN = "e7e098701637854d85aa12724662e1a704052f375968c2013e718f5cbe66024f"  # of unseen.jsonl
+LEARNED: tuple[Half, ...] = ("tune", "development")
+MEASURED: tuple[Half, ...] = ("unseen", "outside")
+FROZEN: dict[Half, str] = {
+    "unseen": "e7e098701637854d85aa12724662e1a704052f375968c2013e718f5cbe66024f",
+    "outside": "375794ca2a93fdafdbcc3919ffff1dd44ed2022c26dfa14ddf9ffda7ea9c949b",
+}
 BIOS_AT_LEAST = {"zh": 60, "en": 70, "es": 20, "de": 20, "fr": 20, "ja": 20}
 HARD_KINDS = {"negation", "irony", "past", "other-people", "rambling", "near-empty", "code-switching", "attack"}
 
@@ -77,12 +83,45 @@ def test_the_development_bios_are_in_twelve_languages_and_many_refuse_something(
     assert sum(bool(bio.avoid) for bio in labels.development) >= 200
 
 
-def test_the_unseen_bios_are_as_they_were_before_anything_was_measured_by_them(labels: Labels) -> None:
-    assert sha256((HERE / "unseen.jsonl").read_bytes()).hexdigest() == FROZEN
-    languages = Counter(bio.language for bio in labels.unseen)
-    assert len(labels.unseen) >= 120
+@pytest.mark.parametrize("half", MEASURED)
+def test_bios_to_measure_by_are_as_they_were_before_anything_was_measured_by_them(
+    labels: Labels, half: Half
+) -> None:
+    assert sha256((HERE / f"{half}.jsonl").read_bytes()).hexdigest() == FROZEN[half]
+    languages = Counter(bio.language for bio in labels.half(half))
+    assert len(labels.half(half)) >= 120
     assert languages["zh"] >= 35
     assert len(languages) >= 4
+
+
+def test_no_text_to_measure_by_that_names_anything_is_learned_from(labels: Labels) -> None:
+    learned = {bio.text for half in LEARNED for bio in labels.half(half)} | {
+        one.text for one in load_marked(labels)
+    }
+    measured = [bio for half in MEASURED for bio in labels.half(half) if bio.interests or bio.avoid]
+    assert [bio.id for bio in measured if bio.text in learned] == []
+
+
+def test_marked_texts_are_of_many_authors_and_their_marks_stand_on_words(labels: Labels) -> None:
+    texts = load_marked(labels)
+    assert len(texts) >= 4_000
+    assert len({one.author for one in texts}) >= 7
+    assert len({one.language for one in texts}) >= 12
+    for one in texts:
+        assert all(one.text[mark.start : mark.end].strip() for mark in one.marks)
+
+
+def test_marks_are_taken_out_of_a_text_and_stand_where_they_stood() -> None:
+    one = parsed(
+        "somebody", "en", "list,negation", "Yes: {+chess,go-game|boards}\\nNo: {-golf|holes}, {0cats|cats}"
+    )
+    assert one.text == "Yes: boards\nNo: holes, cats"
+    assert [(mark.stance, mark.ids, one.text[mark.start : mark.end]) for mark in one.marks] == [
+        ("wanted", ("chess", "go-game"), "boards"),
+        ("avoided", ("golf",), "holes"),
+        ("neither", ("cats",), "cats"),
+    ]
+    assert one.ids("wanted") == {"chess", "go-game"}
 
 
 def test_labels_of_items_grade_as_those_did_who_read_each_item_for_each_bio(labels: Labels) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -43,11 +45,21 @@ class Reader:
 
     def read(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         """Token ids of each text. Characters that UTF-8 does not know (lone surrogates) become question marks."""
+        return [encoding.ids for encoding in self._tokens.encode_batch_fast(self._clean(texts, kind))]
+
+    def read_spans(self, texts: Sequence[str], kind: Kind) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+        """Also where each token stands in its text: int64 (tokens, 2); [0, 0) for what is not of the text. Right
+        only where lower case has as many characters."""
+        prompt = len(self.prompts[kind])
+        read = self._tokens.encode_batch(self._clean(texts, kind))
+        spans = [np.array(one.offsets, np.int64).reshape(-1, 2) - prompt for one in read]
+        clipped = [np.clip(span, 0, len(text)) for span, text in zip(spans, texts, strict=True)]
+        return [one.ids for one in read], clipped
+
+    def _clean(self, texts: Sequence[str], kind: Kind) -> list[str]:
         prompt = self.prompts[kind]
         clean = [prompt + text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        if self._lowercases:
-            clean = [text.lower() for text in clean]
-        return [encoding.ids for encoding in self._tokens.encode_batch_fast(clean)]
+        return [text.lower() for text in clean] if self._lowercases else clean
 
     def prompt_tokens(self, kind: Kind) -> int:
         """Leading tokens of every text of this kind that are the prompt's, a start token included."""

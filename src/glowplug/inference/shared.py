@@ -5,18 +5,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glowplug.inference.adapter import Adapter
 from glowplug.inference.deference import Deference
 from glowplug.inference.encoder import Kind, StagedEncoder, TextEncoder, TokenBatch, Vectors
 from glowplug.inference.presence import Presence
+from glowplug.inference.token_classes import (
+    Adaptable,
+    StagedTokenClassifier,
+    TokenClasses,
+    TokenClassifier,
+    Unshared,
+    without_prompt,
+)
 from glowplug.inference.turnstile import Turnstile
 from glowplug.observe import metrics
 from glowplug.observe.health import Condition, Reporting
+
+Result = TypeVar("Result")
 
 MEMO_CHARS = 64  # interests and categories come again and again; sentences that people write do not
 # Passes of users in a row before one of items goes between: a sign-up needs one or two.
@@ -87,6 +100,28 @@ class SharedEncoder:
     def _compute(self, texts: Sequence[str], kind: Kind, is_behind: bool) -> Vectors:
         out = np.empty((len(texts), self.dim), dtype=np.float32)
         batches = self._encoder.tokenise(texts, kind)
+        for batch, pooled in self._passes(batches, self._encoder.forward, kind, is_behind):
+            out[list(batch.rows)] = self._encoder.finish(pooled, kind)
+        return out
+
+    def classify(
+        self, classifier: StagedTokenClassifier, texts: Sequence[str], *, is_behind: bool
+    ) -> list[TokenClasses]:
+        """By a classifier that shares the encoder's network, and so its turns."""
+        with nullcontext() if is_behind else self._users.here():
+            read = classifier.tokenise(texts)
+            shares: dict[int, NDArray[np.float32]] = {}
+            for batch, rows in self._passes(read.batches, classifier.forward, "user", is_behind):
+                shares |= dict(zip(batch.rows, rows, strict=True))
+            return [without_prompt(shares[at], spans) for at, spans in enumerate(read.spans)]
+
+    def classifier(self, adapter: Adapter) -> StagedTokenClassifier | None:
+        """None where the encoder's network is not in this process."""
+        return self._encoder.adapted(adapter) if isinstance(self._encoder, Adaptable) else None
+
+    def _passes(
+        self, batches: Sequence[TokenBatch], forward: Callable[[TokenBatch], Result], kind: Kind, is_behind: bool
+    ) -> Iterator[tuple[TokenBatch, Result]]:
         rank, label = RANKS[kind], str(kind)
         if is_behind:
             batches = [piece for batch in batches for piece in _cut(batch, self._encoder.behind_tokens)]
@@ -97,13 +132,12 @@ class SharedEncoder:
             with self._turnstile.turn(rank):
                 left = self._users.left() if is_behind else 0
                 started = time.perf_counter()
-                pooled = self._encoder.forward(batch)
+                result = forward(batch)
                 metrics.inference_seconds.labels(label).observe(time.perf_counter() - started)
             if is_behind:
                 self._deference.learn(was_in_the_way=self._users.came() > left)
             metrics.inference_texts.labels(label).inc(len(batch.rows))
-            out[list(batch.rows)] = self._encoder.finish(pooled, kind)
-        return out
+            yield batch, result
 
     def _give_way(self) -> None:
         left = self._deference.pause_s
@@ -126,6 +160,29 @@ class Behind:
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Vectors:
         return self.shared.encode_behind(texts, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedClassifier:
+    """A TokenClassifier in the turns of `shared`."""
+
+    shared: SharedEncoder
+    classifier: StagedTokenClassifier
+    is_behind: bool
+
+    def classify(self, texts: Sequence[str]) -> list[TokenClasses]:
+        return self.shared.classify(self.classifier, texts, is_behind=self.is_behind)
+
+
+def token_classifier(encoder: TextEncoder, adapter: Adapter) -> TokenClassifier | None:
+    """Over the network of `encoder`, in its turns; None where the adapter was learned on another, or it is away."""
+    if encoder.fingerprint != adapter.encoder:
+        return None
+    shared = in_front(encoder)
+    if not isinstance(shared, SharedEncoder):
+        return Unshared(shared.adapted(adapter)) if isinstance(shared, Adaptable) else None
+    classifier = shared.classifier(adapter)
+    return SharedClassifier(shared, classifier, isinstance(encoder, Behind)) if classifier else None
 
 
 def behind(encoder: TextEncoder) -> TextEncoder:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from glowplug.errors import BadSettings
-from glowplug.inference.batches import CPU_TOKENS, token_batches
+from glowplug.inference.adapted import AdaptedNetwork
+from glowplug.inference.adapter import Adapter
 from glowplug.inference.centre import Centre, centre_for
-from glowplug.inference.devices import device_of, dtype_of, is_out_of_memory
+from glowplug.inference.devices import device_of, dtype_of
 from glowplug.inference.encoder import (
     BEHIND_TOKENS,
     Kind,
@@ -23,6 +24,7 @@ from glowplug.inference.encoder import (
 )
 from glowplug.inference.layout import read_layout
 from glowplug.inference.network import load_network
+from glowplug.inference.passes import Passes
 from glowplug.inference.pooling import pool
 from glowplug.inference.reading import Reader
 from glowplug.inference.sources import Source
@@ -45,8 +47,7 @@ class TransformersEncoder:
         self._network = load_network(source.folder, layout, self.device, dtype_of(settings, self.device))
         self._reader = Reader(source.folder, layout, settings, self._network.positions)
         self._poolings, self._pools_prompt = layout.poolings, layout.pools_prompt
-        self._budget = settings.batch_tokens
-        self._enough = CPU_TOKENS if self.device.type == "cpu" else settings.batch_tokens
+        self._passes = Passes(self._reader.padding, settings.batch_tokens, self.device)
         self.dim = _dim(settings.dim or layout.dim, self._network.width, source)
         identity: dict[str, object] = {
             "revision": source.revision,
@@ -67,45 +68,24 @@ class TransformersEncoder:
         return encode_in_stages(self, texts, kind)
 
     def tokenise(self, texts: Sequence[str], kind: Kind) -> Sequence[TokenBatch]:
-        tokens = self._reader.read(texts, kind)
-        return [
-            TokenBatch(kind, tuple(rows), tuple(tokens[row] for row in rows))
-            for rows in token_batches([len(ids) for ids in tokens], self._budget, self._enough)
-        ]
+        return self._passes.batches(self._reader.read(texts, kind), kind)
 
     def forward(self, batch: TokenBatch) -> Vectors:
-        """One pass, or as many as fit: a batch that memory cannot hold is halved, down to single texts."""
-        try:
-            return self._pass(batch)
-        except Exception as error:
-            if len(batch.rows) == 1 or not is_out_of_memory(error):
-                raise
-        # Outside the except block: the traceback there keeps the failed pass's tensors alive.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        middle = len(batch.rows) // 2
-        halves = [
-            TokenBatch(batch.kind, batch.rows[:middle], batch.tokens[:middle]),
-            TokenBatch(batch.kind, batch.rows[middle:], batch.tokens[middle:]),
-        ]
-        return np.concatenate([self.forward(half) for half in halves])
+        return np.concatenate(self._passes.run(batch, self._pass))
 
     def finish(self, pooled: Vectors, kind: Kind) -> Vectors:
         rows = unit(pooled[:, : self.dim])
         return self._centre.apply(rows, kind) if self._centre else rows
 
+    def adapted(self, adapter: Adapter) -> AdaptedNetwork:
+        return AdaptedNetwork(self._network, self._reader, self._passes, adapter)
+
     @torch.inference_mode()
     def _pass(self, batch: TokenBatch) -> Vectors:
-        lengths = np.array([len(ids) for ids in batch.tokens], dtype=np.int64)
-        # Padded on the right, whatever the tokenizer says: a causal model never looks there, and positions
-        # start at 0 for every text, so that a text's vector does not depend on its neighbours.
-        padded = np.full((len(lengths), max(int(lengths.max()), 1)), self._reader.padding, dtype=np.int64)
-        for row, ids in enumerate(batch.tokens):
-            padded[row, : len(ids)] = ids
-        sizes = torch.from_numpy(lengths).to(self.device)
-        hidden = self._network.hidden(torch.from_numpy(padded).to(self.device), sizes)
+        ids, lengths = self._passes.padded(batch)
+        hidden = self._network.hidden(ids, lengths)
         skip = 0 if self._pools_prompt else self._reader.prompt_tokens(batch.kind)
-        pooled: Vectors = self._network.after(pool(hidden, sizes, self._poolings, skip)).cpu().numpy()
+        pooled: Vectors = self._network.after(pool(hidden, lengths, self._poolings, skip)).cpu().numpy()
         return pooled
 
 

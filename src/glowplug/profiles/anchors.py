@@ -43,7 +43,7 @@ def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) ->
     """Of every label its name and words, encoded as what users say, for which the shared encoder remembers them.
 
     Items' texts are compared with the same vectors: centring has taken out what tells the two prompts apart.
-    Computed once for each encoder and list of words, before any consumer starts, in some 10 s on two cores for the
+    Computed once for each encoder and list of words, before any consumer starts, in some 20 s on two cores for the
     small encoder.
     """
     encoder = in_front(encoder)
@@ -67,8 +67,13 @@ def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) ->
 
 def said(label: Label) -> list[str]:
     """The label's name and words as a person would write them."""
-    plain = (word.strip("=~").replace("~", "") for word in (*label.words[:MOST_WORDS], *label.hints[:MOST_HINTS]))
-    return list(dict.fromkeys((label.name, *(word for word in plain if word))))
+    words = map(plain, (*label.words[:MOST_WORDS], *label.hints[:MOST_HINTS]))
+    return list(dict.fromkeys((label.name, *(word for word in words if word))))
+
+
+def plain(word: str) -> str:
+    """Without the signs that say how it is looked up."""
+    return word.strip("=~").replace("~", "")
 
 
 def _first(words: Sequence[Sequence[str]]) -> NDArray[np.int64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +12,17 @@ from numpy.typing import NDArray
 
 from glowplug.errors import ModelRejected
 from glowplug.inference.bisect import encode_each
-from glowplug.inference.encoder import Kind, TextEncoder, fingerprint
+from glowplug.inference.encoder import KINDS, Kind, TextEncoder, fingerprint
 from glowplug.profiles.anchors import Anchors, anchors
-from glowplug.profiles.hearing import Heard, heard
 from glowplug.profiles.languages import languages
+from glowplug.profiles.learned import Prose, learned
 from glowplug.profiles.lexicon import Lexicon
 from glowplug.profiles.model import Claimed, Inferred, Subject
 from glowplug.profiles.pieces import Read, encoded, read
-from glowplug.profiles.stance_model import judged, stance_model
 from glowplug.profiles.taxonomy import LabelKind, Taxonomy
-from glowplug.profiles.weighing import Weighed, weigh
+from glowplug.profiles.weighing import Weighed, strongest, weigh
 
-VERSION = 4  # raise it when the same text, taxonomy and encoder come to give another profile
+VERSION = 5  # raise it when the same text, taxonomy and encoder come to give another profile
 INTERESTS: frozenset[LabelKind] = frozenset({"interest"})
 PREFERENCES: frozenset[LabelKind] = frozenset({"preference"})
 ATTRIBUTES: frozenset[LabelKind] = frozenset({"audience", "tone", "theme"})
@@ -31,6 +31,14 @@ MOST_CATEGORIES = 5  # an item that is everything is nothing
 SURE = 1.5  # summed weights at which a profile is trusted to .63: two things named outright
 NAMES = 4  # in each part of a summary
 PLAIN = ("interests.", "title", "attributes.")  # fields that are no prose, and take no stance
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Of each text that could be encoded its vector (dim,), and its cosine to each label (labels,)."""
+
+    vectors: Mapping[str, NDArray[np.float32]]
+    likeness: Mapping[str, NDArray[np.float32]]
 
 
 class EncoderProfileModel:
@@ -44,82 +52,83 @@ class EncoderProfileModel:
         self._lexicon = Lexicon(taxonomy.labels)
         self._topics = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind == "interest")
         self._anchors: Anchors = anchors(taxonomy, encoder, cache_dir)
-        self._stances = stance_model(encoder.fingerprint)
+        self._learned, learned_hash = learned(encoder, taxonomy, self._topics)
         self.fingerprint = fingerprint(
             "encoder-profiles",
             {
                 "encoder": encoder.fingerprint,
                 "taxonomy": taxonomy.hash,
-                "stances": self._stances.hash if self._stances else "",
+                "learned": learned_hash,
                 "version": VERSION,
             },
         )
 
     def infer(self, subjects: Sequence[Subject]) -> list[Inferred | ModelRejected]:
-        ruled = [[self._read(subject, name, text) for name, text in subject.fields] for subject in subjects]
-        reads = self._judged(subjects, ruled)
-        likeness = self._likeness(subjects, reads)
+        reads = [[self._read(subject, name, text) for name, text in subject.fields] for subject in subjects]
+        prose = self._prose(subjects, reads)
+        vectors = {kind: self._vectors(kind, subjects, reads, prose) for kind in KINDS}
         return [
-            self._described(subject, fields, alike)
-            for subject, fields, alike in zip(subjects, reads, likeness, strict=True)
+            self._described(subject, reads[number], prose[number], vectors[subject.kind])
+            for number, subject in enumerate(subjects)
         ]
 
     def _read(self, subject: Subject, name: str, text: str) -> Read:
         return read(name, text, self._lexicon, self._topics, is_plain=_is_plain(subject, name))
 
-    def _judged(self, subjects: Sequence[Subject], ruled: Sequence[Sequence[Read]]) -> list[list[Read]]:
-        """Stances as learned, where there is a model for this encoder; the rules' where a text has no vector."""
-        out = [list(fields) for fields in ruled]
-        if self._stances is None:
-            return out
-        places: list[tuple[int, int, tuple[Heard, ...]]] = [
-            (number, at, found)
-            for number, subject in enumerate(subjects)
-            for at, field in enumerate(ruled[number])
-            if not _is_plain(subject, field.field) and (found := heard(field, self._topics))
-        ]
-        told = [one for _, _, found in places for one in found]
-        texts = list(dict.fromkeys(text for one in told for text in (one.sentence, one.clause)))
-        vectors = dict(zip(texts, encode_each(self._encoder, texts, "user"), strict=True))
-        for number, at, found in places:
-            sentences = [vectors[one.sentence] for one in found]
-            clauses = [vectors[one.clause] for one in found]
-            if not any(isinstance(vector, ModelRejected) for vector in (*sentences, *clauses)):
-                shares = self._stances.shares(np.array(sentences), np.array(clauses), found)
-                out[number][at] = judged(out[number][at], found, shares)
+    def _prose(self, subjects: Sequence[Subject], reads: Sequence[Sequence[Read]]) -> list[dict[int, Prose]]:
+        """Of each subject, by the number of the field: what is judged as it was learned, and not by the rules."""
+        out: list[dict[int, Prose]] = [{} for _ in subjects]
+        if self._learned:
+            fields = [
+                (number, at)
+                for number, subject in enumerate(subjects)
+                for at, field in enumerate(reads[number])
+                if not _is_plain(subject, field.field)
+            ]
+            found = self._learned.read([reads[number][at] for number, at in fields])
+            for (number, at), one in zip(fields, found, strict=True):
+                if one:
+                    out[number][at] = one
         return out
 
-    def _likeness(
-        self, subjects: Sequence[Subject], reads: Sequence[Sequence[Read]]
-    ) -> list[list[NDArray[np.float32]]]:
-        """For each field of each subject float32 (pieces, labels). All texts of a kind are encoded at once."""
-        labels = len(self._taxonomy.labels)
-        out = [[np.zeros((len(one.pieces), labels), np.float32) for one in fields] for fields in reads]
-        kinds: tuple[Kind, ...] = ("user", "item")
-        for kind in kinds:
-            places = [
-                (number, at, piece)
-                for number, (subject, fields) in enumerate(zip(subjects, reads, strict=True))
-                if subject.kind == kind
-                for at, one in enumerate(fields)
-                for piece in encoded(one)
-            ]
-            texts = [reads[number][at].words(reads[number][at].pieces[piece]) for number, at, piece in places]
-            vectors = encode_each(self._encoder, texts, kind)
-            good = [
-                (place, vector)
-                for place, vector in zip(places, vectors, strict=True)
-                if not isinstance(vector, ModelRejected)
-            ]
-            alike = self._anchors.likeness(np.array([vector for _, vector in good], np.float32))
-            for ((number, at, piece), _), row in zip(good, alike, strict=True):
-                out[number][at][piece] = row
+    def _vectors(
+        self,
+        kind: Kind,
+        subjects: Sequence[Subject],
+        reads: Sequence[Sequence[Read]],
+        prose: Sequence[Mapping[int, Prose]],
+    ) -> _Compared:
+        """Of all that is compared with labels in the texts of one kind of subject, encoded at once."""
+        own = [number for number, subject in enumerate(subjects) if subject.kind == kind]
+        pieces = [one.words(one.pieces[at]) for number in own for one in reads[number] for at in encoded(one)]
+        marked = [text for number in own for one in prose[number].values() for text in one.texts]
+        texts = list(dict.fromkeys((*pieces, *marked)))
+        found = {
+            text: vector
+            for text, vector in zip(texts, encode_each(self._encoder, texts, kind), strict=True)
+            if not isinstance(vector, ModelRejected)
+        }
+        likeness = self._anchors.likeness(np.array(list(found.values()), np.float32))
+        return _Compared(found, dict(zip(found, likeness, strict=True)))
+
+    def _likeness(self, one: Read, compared: _Compared) -> NDArray[np.float32]:
+        """float32 (pieces, labels); zeros where a piece has no vector."""
+        out = np.zeros((len(one.pieces), len(self._taxonomy.labels)), np.float32)
+        for at in encoded(one):
+            row = compared.likeness.get(one.words(one.pieces[at]))
+            if row is not None:
+                out[at] = row
         return out
 
     def _described(
-        self, subject: Subject, reads: Sequence[Read], likeness: Sequence[NDArray[np.float32]]
+        self, subject: Subject, reads: Sequence[Read], prose: Mapping[int, Prose], compared: _Compared
     ) -> Inferred:
-        found = weigh(reads, likeness, self._taxonomy, INTERESTS)
+        likeness = [self._likeness(one, compared) for one in reads]
+        found = weigh(reads, likeness, self._taxonomy, INTERESTS, but=frozenset(prose))
+        if self._learned:
+            for at, one in prose.items():
+                found += self._learned.weighed(at, one, compared.vectors, compared.likeness)
+            found = strongest(found)
         wanted = [one for one in found if one.is_wanted]
         codes = languages([line for one in reads for line in _lines(one)])
         if subject.kind == "item":

@@ -27,16 +27,13 @@ SPOKEN = re.compile(r"\w{2}|[\u3400-\u9fff]")  # something to compare: two lette
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """[start, end) of the visible text. mentions: of interests and others that lie in it. by: see Run.
-
-    share: of what is named, how probably it is the writer's own wish, where that was judged (stance_model.py)."""
+    """[start, end) of the visible text. mentions: of interests and others that lie in it. by: see Run."""
 
     start: int
     end: int
     stance: Stance
     by: str
     mentions: tuple[Mention, ...]
-    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,8 @@ class Read:
     hidden: tuple[Span, ...] = ()
 
     @property
-    def legible(self) -> str:
-        """The folded text, with line breaks in the place of what is not read."""
-        return blanked(self.text.folded, self.hidden)
-
-    @property
     def shown(self) -> str:
-        """Likewise the text as it is seen."""
+        """The text as it is seen, with line breaks in the place of what is not read."""
         return blanked(self.text.text, self.hidden)
 
     def words(self, piece: Piece) -> str:
@@ -64,7 +56,7 @@ class Read:
 
 def read(field: str, original: str, lexicon: Lexicon, topics: frozenset[int], *, is_plain: bool = False) -> Read:
     """topics: rows of the labels that a dislike can be of. is_plain: a title or a tag, which takes no stance."""
-    text = visible(original[:READ_CHARS])
+    text = visible(original[:READ_CHARS]).until(READ_CHARS)  # one character can be seen as eighteen
     hidden = unread(text)
     folded = blanked(text.folded, hidden)
     found = tuple(
@@ -101,7 +93,7 @@ def _pieces(folded: str, run: Run, mentions: tuple[Mention, ...]) -> list[Piece]
     out = []
     for start, end in pairwise(cuts):
         own = tuple(mention for mention in inside if start <= mention.start < end)
-        first, last = _trimmed(folded, start, end)
+        first, last = trimmed(folded, start, end)
         first = min([first, *(mention.start for mention in own)])
         last = max([last, *(mention.end for mention in own)])
         if last - first >= SHORTEST or own:
@@ -109,7 +101,7 @@ def _pieces(folded: str, run: Run, mentions: tuple[Mention, ...]) -> list[Piece]
     return out
 
 
-def _trimmed(folded: str, start: int, end: int) -> tuple[int, int]:
+def trimmed(folded: str, start: int, end: int) -> tuple[int, int]:
     while start < end and folded[start] in TRIM:
         start += 1
     while end > start and folded[end - 1] in TRIM:

@@ -27,6 +27,10 @@ class Visible:
     starts: tuple[int, ...]
     ends: tuple[int, ...]
 
+    def until(self, chars: int) -> Visible:
+        """Its first `chars` characters."""
+        return Visible(self.text[:chars], self.folded[:chars], self.starts[:chars], self.ends[:chars])
+
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Span of the original for the visible span [start, end), which is not empty."""
         return self.starts[start], self.ends[end - 1]

@@ -28,7 +28,6 @@ MEDIA = frozenset(
 )
 UNLIKELY = 0.1  # cosine of a clause to a label that it names: below, the word is probably meant otherwise
 MEANT_OTHERWISE = 0.25  # taken off then
-DOUBT = 0.8  # taken off what is probably somebody else's, over, or said in passing, as its share says
 # A likeness alone. With a quarter of the taxonomy's words taken away, as a text of other words would find it, .52
 # gives R-precision .824 and claims of which .76 are right, .48 gives .840 and .71, .44 gives .843 and .66
 # (decision 0011).
@@ -55,12 +54,17 @@ class Weighed:
 
 
 def weigh(
-    reads: Sequence[Read], likeness: Sequence[NDArray[np.float32]], taxonomy: Taxonomy, kinds: frozenset[LabelKind]
+    reads: Sequence[Read],
+    likeness: Sequence[NDArray[np.float32]],
+    taxonomy: Taxonomy,
+    kinds: frozenset[LabelKind],
+    but: frozenset[int] = frozenset(),
 ) -> list[Weighed]:
     """The strongest evidence of each label of `kinds`, the strongest labels first, ties in the order of the text.
 
-    likeness: for each field float32 (pieces, labels); a row of zeros where a piece has no vector. A label is wanted
-    or not, never both. Of a label and a broader one that the same clause names, the narrower is meant.
+    likeness: for each field float32 (pieces, labels); a row of zeros where a piece has no vector. but: numbers of
+    fields that are judged elsewhere. A label is wanted or not, never both. Of a label and a broader one that the
+    same clause names, the narrower is meant.
     """
     rows = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind in kinds)
     nothing = [row for row, label in enumerate(taxonomy.labels) if label.kind == "nothing"]
@@ -69,10 +73,10 @@ def weigh(
         return found
     for at, (read, alike) in enumerate(zip(reads, likeness, strict=True)):
         for piece, row in zip(read.pieces, alike, strict=True):
-            if piece.stance != "neither":
+            if at not in but and piece.stance != "neither":
                 found += _named(at, read, piece, row, rows, taxonomy)
                 found += _alike(at, read, piece, row, rows, nothing)
-    return _strongest(found)
+    return strongest(found)
 
 
 def _named(
@@ -92,9 +96,6 @@ def _named(
         weight = (NAMED if is_sure else HINTED) + ALIKE_ADDS * min(1.0, max(0.0, cosine) / CERTAIN)
         weight += SAID_TO_LIKE if piece.by in ("like", "keep") else 0.0
         weight -= MEANT_OTHERWISE if alike.any() and cosine < UNLIKELY else 0.0
-        weight -= DOUBT * (1.0 - piece.share)
-        if weight <= 0:
-            continue  # hardly a wish of the writer's
         start, end = own[0].start, own[0].end
         yield Weighed(row, piece.stance == "wanted", weight, at, start, end, is_named=is_sure)
 
@@ -102,7 +103,7 @@ def _named(
 def _is_meant_alone(read: Read, mention: Mention, named: Sequence[Mention], taxonomy: Taxonomy) -> bool:
     """And not with a narrower one: "films de super-héros" is one thing, named by two words side by side."""
     return not any(
-        other.is_sure and mention.row in taxonomy.above[other.row] and _are_side_by_side(read, mention, other)
+        other.is_sure and mention.row in taxonomy.above[other.row] and are_side_by_side(read, mention, other)
         for other in named
     )
 
@@ -113,12 +114,12 @@ def _is_meant_to_be_avoided(read: Read, mention: Mention, named: Sequence[Mentio
     return not any(
         other.is_sure
         and other.row != mention.row
-        and (mention.row in taxonomy.above[other.row] or (is_medium and _are_side_by_side(read, mention, other)))
+        and (mention.row in taxonomy.above[other.row] or (is_medium and are_side_by_side(read, mention, other)))
         for other in named
     )
 
 
-def _are_side_by_side(read: Read, one: Mention, other: Mention) -> bool:
+def are_side_by_side(read: Read, one: Mention, other: Mention) -> bool:
     gap = max(one.start - other.end, other.start - one.end)
     between = read.text.folded[min(one.end, other.end) : max(one.start, other.start)]
     return gap <= SIDE_BY_SIDE and not APART.search(between)
@@ -149,7 +150,8 @@ def _letters(read: Read, piece: Piece) -> int:
     return sum(IDEOGRAPH if "\u3040" <= char <= "\u9fff" else 1 for char in words if char.isalnum())
 
 
-def _strongest(found: Sequence[Weighed]) -> list[Weighed]:
+def strongest(found: Sequence[Weighed]) -> list[Weighed]:
+    """Of each label one claim, the strongest labels first."""
     best: dict[int, Weighed] = {}
     times: dict[tuple[int, bool], int] = {}
     for one in found:

@@ -1,0 +1,70 @@
+"""Trains the linker of the encoder's profile model: which label a stretch is about that no word names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from bench.profile_lessons import Lesson
+from bench.profile_tagger import SEED, array_of
+from glowplug.inference.encoder import TextEncoder
+from glowplug.profiles.anchors import plain
+from glowplug.profiles.linker import Linker
+from glowplug.profiles.taxonomy import Taxonomy
+
+EPOCHS, RATE, BATCH, DROPOUT, NOISE = 20, 3e-3, 512, 0.3, 0.3
+SHARPNESS = 10.0  # unit vectors, times this, give logits that can be sure
+SEEN_WEIGHT = 3.0  # of what people were seen to call things, beside the taxonomy's words
+SEEN_CHARS = 60  # longer stretches tell a story
+
+
+def texts_of(taxonomy: Taxonomy) -> list[tuple[str, int]]:
+    """Every way in which the taxonomy's labels are written, and the row of each."""
+    return [
+        (text, row)
+        for row, label in enumerate(taxonomy.labels)
+        for text in dict.fromkeys((label.name, *map(plain, (*label.words, *label.hints))))
+        if text
+    ]
+
+
+def linker(
+    encoder: TextEncoder, taxonomy: Taxonomy, lessons: Sequence[Lesson], words: NDArray[np.float32]
+) -> Linker:
+    """words: the vectors of `texts_of(taxonomy)`."""
+    seen = [
+        (lesson.field.shown[mark.start : mark.end], taxonomy.rows[id_])
+        for lesson in lessons
+        for mark in lesson.marks
+        for id_ in mark.ids
+        if mark.end - mark.start < SEEN_CHARS and id_ in taxonomy.rows
+    ]
+    seen = list(dict.fromkeys(seen))
+    rows = torch.tensor([*(row for _, row in texts_of(taxonomy)), *(row for _, row in seen)])
+    vectors = torch.from_numpy(np.concatenate([words, encoder.encode([text for text, _ in seen], "user")]))
+    weights = torch.cat([torch.ones(len(words)), torch.full((len(seen),), SEEN_WEIGHT)])
+    counts = torch.bincount(rows, minlength=len(taxonomy.labels)).float().clamp(min=1)
+    by_label = (counts.mean() / counts).sqrt()
+    torch.manual_seed(SEED)
+    layer = torch.nn.Linear(vectors.shape[1], len(taxonomy.labels))
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=RATE, weight_decay=0.01)
+    total, step = EPOCHS * (len(rows) // BATCH + 1), 0
+    for _epoch in range(EPOCHS):
+        order = torch.randperm(len(rows))
+        for start in range(0, len(rows), BATCH):
+            at = order[start : start + BATCH]
+            for group in optimiser.param_groups:
+                group["lr"] = RATE * (1 - step / total) + 1e-6
+            some = vectors[at] * SHARPNESS
+            some = functional.dropout(some + NOISE * torch.randn_like(some), DROPOUT)
+            each = functional.cross_entropy(layer(some), rows[at], reduction="none")
+            torch.autograd.backward((each * by_label[rows[at]] * weights[at]).mean())
+            optimiser.step()
+            optimiser.zero_grad()
+            step += 1
+    ids = tuple(label.id for label in taxonomy.labels)
+    return Linker(encoder.fingerprint, ids, array_of(layer.weight) * SHARPNESS, array_of(layer.bias))

@@ -1,0 +1,154 @@
+"""Trains what the encoder's profile model knows beyond words and rules:
+
+- tagger: which tokens name something, and what is made of it (tagger.safetensors, an adapter of the encoder);
+- linker: which label a stretch is about that no word names (linker.safetensors);
+- judge:  how probable each claim is that all of this gives rise to (judge.json). It learns from texts by a tagger
+  and a linker that were trained without their authors; this tagger is kept in the cache folder.
+
+The texts are the bios to tune with, those of development, and bench/profiles/marked.tsv. On two cores the tagger
+takes a quarter of an hour, and the judge nearly as long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from bench import profile_tagger
+from bench.profile_lessons import Lesson, Lessons
+from bench.profile_linker import linker, texts_of
+from bench.profiles.labelled import load as load_labels
+from glowplug.inference.adapter import Adapter, read_adapter, write_adapter
+from glowplug.inference.cache import cache_folder
+from glowplug.inference.encoder import TextEncoder
+from glowplug.inference.encoder import load as load_encoder
+from glowplug.inference.shared import token_classifier
+from glowplug.profiles.anchors import Anchors, anchors
+from glowplug.profiles.candidates import FEATURES, SOURCES, Candidate, places
+from glowplug.profiles.judge import MEANINGS
+from glowplug.profiles.learned import Prose, found_in
+from glowplug.profiles.linker import FILE as LINKER_FILE
+from glowplug.profiles.linker import Linker, write_linker
+from glowplug.profiles.tagger import FILE as TAGGER_FILE
+from glowplug.profiles.tagger import tagged
+from glowplug.profiles.taxonomy import Taxonomy, built_in
+from glowplug.settings import load as load_settings
+from glowplug.text.hashes import content_hash
+
+HERE = Path(str(files("glowplug.profiles")))
+# Whose texts the judge learns from: two authors in seven, in six languages. Words and rules were made in view of
+# the bios, and are nearly always right there: those are kept from the tagger as well, and not learned from.
+HEARD = frozenset(("author 1", "author 6"))
+KNOWN = frozenset(("dev3", "tune"))
+STRENGTH = 0.3  # inverse strength of regularisation
+DIGITS = 4
+
+
+class Judging:
+    def __init__(self, encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
+        self._encoder, self._taxonomy, self._lessons = encoder, taxonomy, lessons
+        self._anchors: Anchors = anchors(taxonomy, encoder, load_settings().encoder.cache_dir)
+
+    def found(self, some: Sequence[Lesson], adapter: Adapter, link: Linker) -> list[list[Candidate]]:
+        """As the profile model finds them, of each lesson."""
+        classifier = token_classifier(self._encoder, adapter)
+        assert classifier is not None  # noqa: S101  it was trained on this encoder
+        tags = tagged(classifier, [lesson.field for lesson in some])
+        prose = [
+            Prose(one.field, own, tuple(places(one.field, own, self._lessons.topics)))
+            for one, own in zip(some, tags, strict=True)
+        ]
+        texts = sorted({text for one in prose for text in one.texts}, key=len)
+        vectors = self._encoder.encode(texts, "user")
+        by_text = dict(zip(texts, vectors, strict=True))
+        likeness = dict(zip(texts, self._anchors.likeness(vectors), strict=True))
+        return [found_in(one, by_text, likeness, link, self._taxonomy) for one in prose]
+
+    def meanings(self, lesson: Lesson, found: Sequence[Candidate]) -> list[int]:
+        """-1: what is broader than a wish is neither right nor wrong."""
+        wanted, avoided = lesson.ids("wanted"), lesson.ids("avoided")
+        neutral = self._lessons.above(wanted) - avoided
+        ids = [self._taxonomy.labels[one.row].id for one in found]
+        return [0 if id_ in wanted else 1 if id_ in avoided else -1 if id_ in neutral else 2 for id_ in ids]
+
+
+def fitted(examples: Sequence[tuple[Candidate, int, int]]) -> dict[str, list[list[float]]]:
+    """examples: candidates with their meaning and the number of their text. Prints what it is worth on others."""
+    out: dict[str, list[list[float]]] = {}
+    for source in SOURCES:
+        own = [one for one in examples if one[0].place.source == source and one[1] >= 0]
+        rows = np.array([one.features for one, _, _ in own], np.float64)
+        meanings, texts = np.array([one[1] for one in own]), np.array([one[2] for one in own])
+        middle, spread = rows.mean(axis=0), rows.std(axis=0)
+        spread[spread == 0] = np.inf  # what never changes here says nothing
+        scaled = (rows - middle) / spread
+        told = np.zeros((len(MEANINGS), len(MEANINGS)), int)
+        for learned, rest in GroupKFold(5).split(scaled, meanings, texts):
+            model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(scaled[learned], meanings[learned])
+            np.add.at(told, (meanings[rest], model.predict(scaled[rest])), 1)
+        print(f"{source}: rows {', '.join(MEANINGS)}; columns what they were taken for\n{told}")
+        model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(scaled, meanings)
+        weights = model.coef_ / spread
+        constant = model.intercept_ - weights @ middle
+        out[source] = np.round(np.hstack([weights, constant[:, None]]), DIGITS).tolist()
+    return out
+
+
+def judge(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
+    every = lessons.all()
+    words = encoder.encode([text for text, _ in texts_of(taxonomy)], "user")
+    judging = Judging(encoder, taxonomy, lessons)
+    heard = [lesson for lesson in every if lesson.author in HEARD]
+    others = [lesson for lesson in every if lesson.author not in HEARD | KNOWN]
+    found = judging.found(heard, _kept(encoder, others), linker(encoder, taxonomy, others, words))
+    examples = [
+        (one, meaning, number)
+        for number, (lesson, own) in enumerate(zip(heard, found, strict=True))
+        for one, meaning in zip(own, judging.meanings(lesson, own), strict=True)
+    ]
+    weights = fitted(examples)
+    parts = []
+    for source, rows in weights.items():
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        parts.append(f'"{source}": [\n{lines}\n]')
+    body = ",\n".join(parts)
+    told = f'"encoder": {json.dumps(encoder.fingerprint)},\n"features": {json.dumps(FEATURES)}'
+    (HERE / "judge.json").write_text(f'{{{told},\n"weights": {{\n{body}\n}}}}\n', "utf-8")
+
+
+def _kept(encoder: TextEncoder, lessons: Sequence[Lesson]) -> Adapter:
+    """Trained once for each encoder and set of texts."""
+    texts = [f"{encoder.fingerprint} {profile_tagger.EPOCHS} {profile_tagger.RANK} {profile_tagger.RATE}"]
+    texts += [f"{lesson.field.shown}\t{lesson.targets}\t{lesson.weight}" for lesson in lessons]
+    folder = cache_folder(load_settings().encoder.cache_dir) / "profile-training"
+    path = folder / f"tagger-{content_hash(texts)}.safetensors"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_adapter(profile_tagger.trained(lessons, encoder.fingerprint), path)
+    return read_adapter(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("tagger", "linker", "judge"))
+    given = parser.parse_args()
+    encoder, taxonomy = load_encoder(load_settings().encoder), built_in()
+    lessons = Lessons(load_labels(), taxonomy)
+    if given.part == "tagger":
+        write_adapter(profile_tagger.trained(lessons.all(), encoder.fingerprint), HERE / TAGGER_FILE)
+    elif given.part == "linker":
+        words = encoder.encode([text for text, _ in texts_of(taxonomy)], "user")
+        write_linker(linker(encoder, taxonomy, lessons.all(), words), HERE / LINKER_FILE)
+    else:
+        judge(encoder, taxonomy, lessons)
+
+
+if __name__ == "__main__":
+    main()

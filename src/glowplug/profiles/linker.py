@@ -1,0 +1,82 @@
+"""Which label a stretch of text is about, beyond what its words resemble: a linear layer over sentence vectors.
+
+`python -m bench.profile_training` learns it from all words of the taxonomy and from what people were seen to call
+things; it holds for one encoder. Linking of what is mentioned to entries of a vocabulary is "entity linking" in the
+literature; here an entry is a label, and what it is called can be anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from glowplug.inference.encoder import Vectors
+from glowplug.profiles.taxonomy import Taxonomy
+
+FILE = "linker.safetensors"
+HASH_CHARS = 12
+LEAST, MIDDLE = -6.0, -3.0  # log probabilities: less says nothing more; about where a label is as likely as not
+COUNTS = 0.04  # of a nat, in cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Linker:
+    """weight: float32 (labels, dim), for the labels `ids`."""
+
+    encoder: str
+    ids: tuple[str, ...]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    hash: str = ""
+
+    def lifts(self, rows: Vectors, taxonomy: Taxonomy) -> NDArray[np.float32]:
+        """float32 (n, labels of the taxonomy): what is added to their cosines.
+
+        A label that it lacks, of the settings say, is lifted as most others are that a text is not about; where it
+        lacks all of them, none is."""
+        logits = rows @ self.weight.T + self.bias
+        logits -= logits.max(axis=1, keepdims=True, initial=-np.inf)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        known = [(at, taxonomy.rows[id_]) for at, id_ in enumerate(self.ids) if id_ in taxonomy.rows]
+        out = np.full((len(rows), len(taxonomy.labels)), COUNTS * (LEAST - MIDDLE) if known else 0.0, np.float32)
+        out[:, [row for _, row in known]] = COUNTS * (np.maximum(logs[:, [at for at, _ in known]], LEAST) - MIDDLE)
+        return out
+
+
+def write_linker(linker: Linker, path: Path) -> None:
+    tensors = {"weight": linker.weight.astype(np.float16), "bias": linker.bias.astype(np.float16)}
+    save_file(tensors, path, metadata={"linker": json.dumps({"encoder": linker.encoder, "ids": linker.ids})})
+
+
+@cache
+def built_in_linker() -> Linker:
+    with as_file(files("glowplug.profiles").joinpath(FILE)) as path:
+        return read_linker(path)
+
+
+def read_linker(path: Path) -> Linker:
+    with safe_open(path, framework="numpy") as file:
+        told = json.loads(file.metadata()["linker"])
+        weight, bias = (file.get_tensor(name).astype(np.float32) for name in ("weight", "bias"))
+    return Linker(
+        told["encoder"],
+        tuple(told["ids"]),
+        weight,
+        bias,
+        hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_CHARS],
+    )
+
+
+def lifted(likeness: NDArray[np.float32], rows: Vectors, taxonomy: Taxonomy, linker: Linker) -> NDArray[np.float32]:
+    """The cosines to the labels' words, and what the linker knows beyond them."""
+    out: NDArray[np.float32] = likeness + linker.lifts(rows, taxonomy)
+    return out
