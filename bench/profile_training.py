@@ -43,10 +43,9 @@ from glowplug.settings import load as load_settings
 from glowplug.text.hashes import content_hash
 
 HERE = Path(str(files("glowplug.profiles")))
-# Whose texts the judge learns from: two authors in seven, in six languages. Words and rules were made in view of
-# the bios, and are nearly always right there: those are kept from the tagger as well, and not learned from.
-HEARD = frozenset(("author 1", "author 6"))
-KNOWN = frozenset(("dev3", "tune"))
+# Whose texts the judge learns from, and how much each counts: two authors in seven, who write what is hard, and
+# bios that are plain. Words and rules were made in view of `tune`, and are nearly always right there.
+HEARD = {"author 1": 1.0, "author 6": 1.0, "dev3": 1.0, "tune": 0.3}
 STRENGTH = 0.3  # inverse strength of regularisation
 DIGITS = 4
 
@@ -79,22 +78,25 @@ class Judging:
         return [0 if id_ in wanted else 1 if id_ in avoided else -1 if id_ in neutral else 2 for id_ in ids]
 
 
-def fitted(examples: Sequence[tuple[Candidate, int, int]]) -> dict[str, list[list[float]]]:
-    """examples: candidates with their meaning and the number of their text. Prints what it is worth on others."""
+def fitted(examples: Sequence[tuple[Candidate, int, int, float]]) -> dict[str, list[list[float]]]:
+    """examples: candidates with their meaning, the number of their text and its weight. Prints what it is worth on
+    others."""
     out: dict[str, list[list[float]]] = {}
     for source in SOURCES:
         own = [one for one in examples if one[0].place.source == source and one[1] >= 0]
-        rows = np.array([one.features for one, _, _ in own], np.float64)
-        meanings, texts = np.array([one[1] for one in own]), np.array([one[2] for one in own])
+        rows = np.array([one.features for one, _, _, _ in own], np.float64)
+        meanings, texts, counts = (np.array([one[at] for one in own]) for at in (1, 2, 3))
         middle, spread = rows.mean(axis=0), rows.std(axis=0)
         spread[spread == 0] = np.inf  # what never changes here says nothing
         scaled = (rows - middle) / spread
         told = np.zeros((len(MEANINGS), len(MEANINGS)), int)
         for learned, rest in GroupKFold(5).split(scaled, meanings, texts):
-            model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(scaled[learned], meanings[learned])
+            model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(
+                scaled[learned], meanings[learned], counts[learned]
+            )
             np.add.at(told, (meanings[rest], model.predict(scaled[rest])), 1)
         print(f"{source}: rows {', '.join(MEANINGS)}; columns what they were taken for\n{told}")
-        model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(scaled, meanings)
+        model = LogisticRegression(C=STRENGTH, max_iter=3_000).fit(scaled, meanings, counts)
         weights = model.coef_ / spread
         constant = model.intercept_ - weights @ middle
         out[source] = np.round(np.hstack([weights, constant[:, None]]), DIGITS).tolist()
@@ -106,10 +108,10 @@ def judge(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
     words = encoder.encode([text for text, _ in texts_of(taxonomy)], "user")
     judging = Judging(encoder, taxonomy, lessons)
     heard = [lesson for lesson in every if lesson.author in HEARD]
-    others = [lesson for lesson in every if lesson.author not in HEARD | KNOWN]
+    others = [lesson for lesson in every if lesson.author not in HEARD]
     found = judging.found(heard, _kept(encoder, others), linker(encoder, taxonomy, others, words))
     examples = [
-        (one, meaning, number)
+        (one, meaning, number, HEARD[lesson.author])
         for number, (lesson, own) in enumerate(zip(heard, found, strict=True))
         for one, meaning in zip(own, judging.meanings(lesson, own), strict=True)
     ]

@@ -20,7 +20,7 @@ from glowplug.profiles.candidates import FEATURES, Candidate, Source
 from glowplug.profiles.weighing import Weighed
 
 MEANINGS = ("wanted", "avoided", "wrong")
-AVOIDED_FROM = 0.35  # a wrong dislike takes away what fits, a missed one leaves what does not
+AVOIDED_FROM = 0.4  # a wrong dislike takes away what fits, a missed one leaves what does not
 WANTED_FROM = 0.15  # weaker claims change no list, and are mostly wrong
 HASH_CHARS = 12
 MOST = 0.999  # nothing is certain
