@@ -12,7 +12,7 @@ from glowplug.inference.token_classes import TokenClasses
 from glowplug.profiles.candidates import FEATURES, LABELS_EACH, SOURCES, Candidate, Place, candidates, places
 from glowplug.profiles.judge import AVOIDED_FROM, MEANINGS, WANTED_FROM, Judge, built_in_judge, ruled
 from glowplug.profiles.lexicon import Lexicon
-from glowplug.profiles.linker import COUNTS, LEAST, MIDDLE, Linker, read_linker, texts_of, write_linker
+from glowplug.profiles.linker import COUNTS, LEAST, MIDDLE, Linker, read_linker, write_linker
 from glowplug.profiles.pieces import Read, read
 from glowplug.profiles.taxonomy import Label, Taxonomy
 from tests.unit.test_profile_tags import AVOIDED, WANTED, tags
@@ -127,10 +127,15 @@ def test_of_a_label_that_is_named_twice_the_clearer_place_decides() -> None:
     assert (one.is_wanted, one.start) == (False, 10)
 
 
+def test_what_is_no_number_is_no_claim() -> None:
+    found = ruled(0, [some(0, 0), some(1, 10)], shares((np.nan, np.nan), (0.9, 0.05)))
+    assert [one.row for one in found] == [1]
+
+
 def test_shares_are_probabilities_and_follow_the_weights() -> None:
     weights = {source: np.zeros((len(MEANINGS), len(FEATURES) + 1), np.float32) for source in SOURCES}
     weights["named"][MEANINGS.index("avoided"), -1] = 2.0
-    given = Judge(weights, "").shares([some(0, 0)])
+    given = Judge("", weights, "").shares([some(0, 0)])
     assert given.sum() == pytest.approx(1.0)
     assert given.argmax() == MEANINGS.index("avoided")
 
@@ -145,12 +150,18 @@ def linker() -> Linker:
     return Linker("an encoder", ("golf", "unheard of"), weight, np.zeros(2, np.float32))
 
 
-def test_a_linker_lifts_what_it_takes_a_text_for_and_knows_nothing_of_other_labels() -> None:
+def test_where_a_linker_knows_no_label_none_is_lifted() -> None:
+    foreign = Linker("an encoder", ("unheard of",), np.ones((1, 2), np.float32), np.zeros(1, np.float32))
+    assert not foreign.lifts(np.eye(2, dtype=np.float32), TAXONOMY).any()
+
+
+def test_a_linker_lifts_what_it_takes_a_text_for_and_lowers_other_labels_alike() -> None:
     lifts = linker().lifts(np.eye(2, dtype=np.float32), TAXONOMY)
     golf = TAXONOMY.rows["golf"]
     assert lifts[0, golf] == pytest.approx(-COUNTS * MIDDLE, abs=1e-3)
     assert lifts[1, golf] == pytest.approx(COUNTS * (LEAST - MIDDLE), abs=1e-3)
-    assert not lifts[:, [row for row in range(len(TAXONOMY.labels)) if row != golf]].any()
+    others = [row for row in range(len(TAXONOMY.labels)) if row != golf]
+    np.testing.assert_allclose(lifts[:, others], COUNTS * (LEAST - MIDDLE))
     assert linker().lifts(np.empty((0, 2), np.float32), TAXONOMY).shape == (0, len(TAXONOMY.labels))
 
 
@@ -160,8 +171,3 @@ def test_a_linker_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert (one.encoder, one.ids) == (linker().encoder, linker().ids)
     np.testing.assert_array_equal(one.weight, linker().weight)
     assert one.hash
-
-
-def test_every_way_in_which_a_label_is_written_is_learned_once() -> None:
-    assert list(texts_of(TAXONOMY))[:3] == [("chess", 0), ("golf", 1), ("sports", 2)]
-    assert ("small talk", 3) in texts_of(TAXONOMY)
