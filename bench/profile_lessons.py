@@ -33,15 +33,11 @@ class Lesson:
     def weight(self) -> float:
         return WEIGHTS.get(self.author, 1.0)
 
-    def ids(self, stance: str) -> frozenset[str]:
-        return frozenset(id_ for mark in self.marks if mark.stance == stance for id_ in mark.ids)
-
 
 class Lessons:
     def __init__(self, labels: Labels, taxonomy: Taxonomy) -> None:
         self._labels, self._taxonomy = labels, taxonomy
         self._lexicon = Lexicon(taxonomy.labels)
-        self.topics = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind == "interest")
 
     def all(self) -> list[Lesson]:
         return [*self._of_bios(), *self._of_marked()]
@@ -51,7 +47,7 @@ class Lessons:
         return frozenset(id_ for one in ids for id_ in self._labels.above(one)) - ids
 
     def _read(self, text: str) -> Read:
-        return read("text", text, self._lexicon, self.topics)
+        return read("text", text, self._lexicon, self._taxonomy.topics)
 
     def _of_bios(self) -> Iterator[Lesson]:
         """Only what is wanted and avoided is labelled: what else is named is neither, but for what is broader."""
@@ -71,7 +67,7 @@ class Lessons:
     def _named(self, field: Read) -> Iterator[tuple[int, int, int]]:
         for piece in field.pieces:
             for mention in piece.mentions:
-                if mention.row in self.topics:
+                if mention.row in self._taxonomy.topics:
                     yield mention.start, mention.end, mention.row
 
     def _of_marked(self) -> Iterator[Lesson]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from bench.profile_lessons import Lesson
@@ -32,10 +31,8 @@ def texts_of(taxonomy: Taxonomy) -> list[tuple[str, int]]:
     ]
 
 
-def linker(
-    encoder: TextEncoder, taxonomy: Taxonomy, lessons: Sequence[Lesson], words: NDArray[np.float32]
-) -> Linker:
-    """words: the vectors of `texts_of(taxonomy)`."""
+def linker(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Sequence[Lesson]) -> Linker:
+    words = texts_of(taxonomy)
     seen = [
         (lesson.field.shown[mark.start : mark.end], taxonomy.rows[id_])
         for lesson in lessons
@@ -44,8 +41,9 @@ def linker(
         if mark.end - mark.start < SEEN_CHARS and id_ in taxonomy.rows
     ]
     seen = list(dict.fromkeys(seen))
-    rows = torch.tensor([*(row for _, row in texts_of(taxonomy)), *(row for _, row in seen)])
-    vectors = torch.from_numpy(np.concatenate([words, encoder.encode([text for text, _ in seen], "user")]))
+    rows = torch.tensor([row for _, row in (*words, *seen)])
+    encoded = [encoder.encode([text for text, _ in some], "user") for some in (words, seen)]
+    vectors = torch.from_numpy(np.concatenate(encoded))
     weights = torch.cat([torch.ones(len(words)), torch.full((len(seen),), SEEN_WEIGHT)])
     counts = torch.bincount(rows, minlength=len(taxonomy.labels)).float().clamp(min=1)
     by_label = (counts.mean() / counts).sqrt()

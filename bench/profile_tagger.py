@@ -7,6 +7,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Tagger:
         model = beside(network.model).requires_grad_(requires_grad=False)
         torch.manual_seed(SEED)
         self._layers = adapt(model, _first_updates(model), SCALE)
-        self._network: Network = network.with_model(model)
+        self._network: Network = replace(network, model=model)
         self._head = torch.nn.Linear(network.width, len(CLASSES))
         self._weights = torch.tensor([NOTHING_WEIGHT, *[1.0] * (len(CLASSES) - 1)])
 

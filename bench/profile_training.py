@@ -23,15 +23,16 @@ from sklearn.model_selection import GroupKFold
 
 from bench import profile_tagger
 from bench.profile_lessons import Lesson, Lessons
-from bench.profile_linker import linker, texts_of
+from bench.profile_linker import linker
 from bench.profiles.labelled import load as load_labels
+from bench.profiles.marked import ids_of
 from glowplug.inference.adapter import Adapter, read_adapter, write_adapter
 from glowplug.inference.cache import cache_folder
 from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.shared import token_classifier
 from glowplug.profiles.anchors import Anchors, anchors
-from glowplug.profiles.candidates import FEATURES, SOURCES, Candidate, places
+from glowplug.profiles.candidates import FEATURES, SOURCES, Candidate
 from glowplug.profiles.judge import MEANINGS
 from glowplug.profiles.learned import Prose, found_in
 from glowplug.profiles.linker import FILE as LINKER_FILE
@@ -60,10 +61,7 @@ class Judging:
         classifier = token_classifier(self._encoder, adapter)
         assert classifier is not None  # noqa: S101  it was trained on this encoder
         tags = tagged(classifier, [lesson.field for lesson in some])
-        prose = [
-            Prose(one.field, own, tuple(places(one.field, own, self._lessons.topics)))
-            for one, own in zip(some, tags, strict=True)
-        ]
+        prose = [Prose.of(one.field, own, self._taxonomy) for one, own in zip(some, tags, strict=True)]
         texts = sorted({text for one in prose for text in one.texts}, key=len)
         vectors = self._encoder.encode(texts, "user")
         by_text = dict(zip(texts, vectors, strict=True))
@@ -72,7 +70,7 @@ class Judging:
 
     def meanings(self, lesson: Lesson, found: Sequence[Candidate]) -> list[int]:
         """-1: what is broader than a wish is neither right nor wrong."""
-        wanted, avoided = lesson.ids("wanted"), lesson.ids("avoided")
+        wanted, avoided = ids_of(lesson.marks, "wanted"), ids_of(lesson.marks, "avoided")
         neutral = self._lessons.above(wanted) - avoided
         ids = [self._taxonomy.labels[one.row].id for one in found]
         return [0 if id_ in wanted else 1 if id_ in avoided else -1 if id_ in neutral else 2 for id_ in ids]
@@ -105,11 +103,10 @@ def fitted(examples: Sequence[tuple[Candidate, int, int, float]]) -> dict[str, l
 
 def judge(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
     every = lessons.all()
-    words = encoder.encode([text for text, _ in texts_of(taxonomy)], "user")
     judging = Judging(encoder, taxonomy, lessons)
     heard = [lesson for lesson in every if lesson.author in HEARD]
     others = [lesson for lesson in every if lesson.author not in HEARD]
-    found = judging.found(heard, _kept(encoder, others), linker(encoder, taxonomy, others, words))
+    found = judging.found(heard, _kept(encoder, others), linker(encoder, taxonomy, others))
     examples = [
         (one, meaning, number, HEARD[lesson.author])
         for number, (lesson, own) in enumerate(zip(heard, found, strict=True))
@@ -146,8 +143,7 @@ def main() -> None:
     if given.part == "tagger":
         write_adapter(profile_tagger.trained(lessons.all(), encoder.fingerprint), HERE / TAGGER_FILE)
     elif given.part == "linker":
-        words = encoder.encode([text for text, _ in texts_of(taxonomy)], "user")
-        write_linker(linker(encoder, taxonomy, lessons.all(), words), HERE / LINKER_FILE)
+        write_linker(linker(encoder, taxonomy, lessons.all()), HERE / LINKER_FILE)
     else:
         judge(encoder, taxonomy, lessons)
 

@@ -8,6 +8,7 @@ be said of anything have no ids.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.profiles.labelled import HERE, Labels
@@ -30,6 +31,10 @@ class Mark:
     end: int
 
 
+def ids_of(marks: Iterable[Mark], stance: Stance) -> frozenset[str]:
+    return frozenset(id_ for mark in marks if mark.stance == stance for id_ in mark.ids)
+
+
 @dataclass(frozen=True, slots=True)
 class MarkedText:
     author: str
@@ -37,9 +42,6 @@ class MarkedText:
     kinds: tuple[str, ...]
     text: str
     marks: tuple[Mark, ...]
-
-    def ids(self, stance: Stance) -> frozenset[str]:
-        return frozenset(id_ for mark in self.marks if mark.stance == stance for id_ in mark.ids)
 
 
 def load_marked(labels: Labels) -> tuple[MarkedText, ...]:
@@ -54,7 +56,7 @@ def load_marked(labels: Labels) -> tuple[MarkedText, ...]:
             )
         one = parsed(*columns)
         unknown = sorted({id_ for mark in one.marks for id_ in mark.ids} - known.keys())
-        if unknown or set("{|}") & set(one.text) or one.ids("wanted") & one.ids("avoided"):
+        if unknown or set("{|}") & set(one.text) or ids_of(one.marks, "wanted") & ids_of(one.marks, "avoided"):
             raise BadInputFile(
                 f"{PATH.name}:{number}: a broken mark, or an id that is not in the vocabulary or both "
                 f"wanted and avoided: {shown(line)}"

@@ -284,8 +284,7 @@ def test_wants_and_dislikes_are_read_in_many_languages(
 @pytest.mark.model
 def test_what_was_learned_is_for_the_encoder_and_the_labels_that_are_built_in() -> None:
     encoder = load_encoder(EncoderSettings(model="small", offline=True))
-    topics = frozenset(row for row, label in enumerate(built_in().labels) if label.kind == "interest")
-    assert learned(encoder, built_in(), topics)[0] is not None
+    assert learned(encoder, built_in())[0] is not None
     assert built_in_linker().ids == tuple(label.id for label in built_in().labels)
     assert built_in_tagger().classes == CLASSES
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from bench.profiles.labelled import HERE, Half, Labels, load
-from bench.profiles.marked import load_marked, parsed
+from bench.profiles.marked import ids_of, load_marked, parsed
 from bench.profiles.relevant import grades
 from glowplug.errors import BadInputFile
 
@@ -121,7 +121,7 @@ def test_marks_are_taken_out_of_a_text_and_stand_where_they_stood() -> None:
         ("avoided", ("golf",), "holes"),
         ("neither", ("cats",), "cats"),
     ]
-    assert one.ids("wanted") == {"chess", "go-game"}
+    assert ids_of(one.marks, "wanted") == {"chess", "go-game"}
 
 
 def test_labels_of_items_grade_as_those_did_who_read_each_item_for_each_bio(labels: Labels) -> None:

@@ -14,7 +14,7 @@ from glowplug.profiles.judge import Judge
 from glowplug.profiles.learned import Learned, found_in, learned
 from glowplug.profiles.linker import Linker
 from glowplug.profiles.taxonomy import built_in
-from tests.unit.test_profile_judge import TAXONOMY, TOPICS, fielded, likeness
+from tests.unit.test_profile_judge import TAXONOMY, fielded, likeness
 from tests.unit.test_profile_tags import WANTED, tags
 
 LINKER = Linker("an encoder", ("golf",), np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
@@ -37,7 +37,7 @@ class Classifier:
 
 
 def reading(classifier: Classifier) -> Learned:
-    return Learned(classifier, LINKER, Judge("", {}, ""), TAXONOMY, TOPICS)
+    return Learned(classifier, LINKER, Judge("", {}, ""), TAXONOMY)
 
 
 @pytest.mark.parametrize("classifier", [Classifier(fails_on="golf"), Classifier(nan_on="golf")])
@@ -66,5 +66,4 @@ def test_a_place_whose_words_have_no_vector_is_left_out() -> None:
 
 
 def test_with_another_encoder_nothing_learned_is_in_force() -> None:
-    topics = frozenset(row for row, label in enumerate(built_in().labels) if label.kind == "interest")
-    assert learned(FakeEncoder(), built_in(), topics) == (None, "")
+    assert learned(FakeEncoder(), built_in()) == (None, "")

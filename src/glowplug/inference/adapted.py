@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ class AdaptedNetwork:
         self._reader, self._passes = reader, passes
         model = beside(network.model)
         adapt(model, {name: _tensors(*pair) for name, pair in adapter.updates.items()}, adapter.scale)
-        self._network = network.with_model(model.eval())
+        self._network = replace(network, model=model.eval())
         self._weight, self._bias = (part.to(passes.device) for part in _tensors(adapter.weight, adapter.bias))
 
     def tokenise(self, texts: Sequence[str]) -> ReadTexts:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
+
+from glowplug.inference.weights_file import read_weights, write_weights
 
 Weights = NDArray[np.float32]
 DOWN, UP, HEAD, BIAS = ".down", ".up", "head.weight", "head.bias"
-HASH_CHARS = 12
+KIND = "adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +35,8 @@ class Adapter:
 
 
 def read_adapter(path: Path) -> Adapter:
-    """Of a file of `write_adapter`; `hash` is of its bytes."""
-    with safe_open(path, framework="numpy") as file:
-        told = json.loads(file.metadata()["adapter"])
-        tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118  no mapping
+    """Of a file of `write_adapter`."""
+    told, tensors, digest = read_weights(path, KIND)
     names = [name.removesuffix(DOWN) for name in tensors if name.endswith(DOWN)]
     return Adapter(
         encoder=told["encoder"],
@@ -49,7 +45,7 @@ def read_adapter(path: Path) -> Adapter:
         updates={name: (tensors[name + DOWN], tensors[name + UP]) for name in sorted(names)},
         weight=tensors[HEAD],
         bias=tensors[BIAS],
-        hash=hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_CHARS],
+        hash=digest,
     )
 
 
@@ -59,5 +55,4 @@ def write_adapter(adapter: Adapter, path: Path) -> None:
     for name, (down, up) in adapter.updates.items():
         tensors |= {name + DOWN: down, name + UP: up}
     told = {"encoder": adapter.encoder, "classes": adapter.classes, "scale": adapter.scale}
-    halves = {name: np.ascontiguousarray(tensor, np.float16) for name, tensor in tensors.items()}
-    save_file(halves, path, metadata={"adapter": json.dumps(told)})
+    write_weights(path, KIND, told, tensors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,6 @@ class Network:
         mask = (torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]).long()
         state: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **self._options()).last_hidden_state
         return state
-
-    def with_model(self, model: torch.nn.Module) -> Network:
-        return replace(self, model=model)
 
     def after(self, pooled: torch.Tensor) -> torch.Tensor:
         """float32 (texts, width)."""

@@ -23,7 +23,7 @@ from glowplug.inference.token_classes import (
     TokenClasses,
     TokenClassifier,
     Unshared,
-    without_prompt,
+    assembled,
 )
 from glowplug.inference.turnstile import Turnstile
 from glowplug.observe import metrics
@@ -110,10 +110,7 @@ class SharedEncoder:
         """By a classifier that shares the encoder's network, and so its turns."""
         with nullcontext() if is_behind else self._users.here():
             read = classifier.tokenise(texts)
-            shares: dict[int, NDArray[np.float32]] = {}
-            for batch, rows in self._passes(read.batches, classifier.forward, "user", is_behind):
-                shares |= dict(zip(batch.rows, rows, strict=True))
-            return [without_prompt(shares[at], spans) for at, spans in enumerate(read.spans)]
+            return assembled(read, self._passes(read.batches, classifier.forward, "user", is_behind))
 
     def classifier(self, adapter: Adapter) -> StagedTokenClassifier | None:
         """None where the encoder's network is not in this process."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -68,9 +68,18 @@ class Adaptable(Protocol):
         ...
 
 
-def without_prompt(shares: NDArray[np.float32], spans: NDArray[np.int64]) -> TokenClasses:
-    stands = spans[:, 1] > spans[:, 0]
-    return TokenClasses(shares[stands], spans[stands, 0], spans[stands, 1])
+def assembled(
+    read: ReadTexts, passes: Iterable[tuple[TokenBatch, list[NDArray[np.float32]]]]
+) -> list[TokenClasses]:
+    """Of each text, from passes in any order. Without the tokens of the prompt."""
+    shares: dict[int, NDArray[np.float32]] = {}
+    for batch, rows in passes:
+        shares |= dict(zip(batch.rows, rows, strict=True))
+    out = []
+    for at, spans in enumerate(read.spans):
+        stands = spans[:, 1] > spans[:, 0]
+        out.append(TokenClasses(shares[at][stands], spans[stands, 0], spans[stands, 1]))
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,4 @@ class Unshared:
 
     def classify(self, texts: Sequence[str]) -> list[TokenClasses]:
         read = self.classifier.tokenise(texts)
-        shares: dict[int, NDArray[np.float32]] = {}
-        for batch in read.batches:
-            shares |= dict(zip(batch.rows, self.classifier.forward(batch), strict=True))
-        return [without_prompt(shares[at], spans) for at, spans in enumerate(read.spans)]
+        return assembled(read, ((batch, self.classifier.forward(batch)) for batch in read.batches))

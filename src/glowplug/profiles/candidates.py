@@ -95,8 +95,7 @@ def candidates(
     taxonomy: Taxonomy,
 ) -> list[Candidate]:
     """found: of each place the likeness (labels,) of `words_at` and of `words_around`."""
-    topics = np.array([row for row, label in enumerate(taxonomy.labels) if label.kind == "interest"])
-    nothing = [row for row, label in enumerate(taxonomy.labels) if label.kind == "nothing"]
+    topics, nothing = np.array(sorted(taxonomy.topics)), list(taxonomy.nothing)
     mentions = [place.mention for place, _, _ in found if place.mention]
     out = []
     for place, alike, piece_alike in found:

@@ -50,9 +50,8 @@ class EncoderProfileModel:
         self._encoder = encoder
         self._taxonomy = taxonomy
         self._lexicon = Lexicon(taxonomy.labels)
-        self._topics = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind == "interest")
         self._anchors: Anchors = anchors(taxonomy, encoder, cache_dir)
-        self._learned, learned_hash = learned(encoder, taxonomy, self._topics)
+        self._learned, learned_hash = learned(encoder, taxonomy)
         self.fingerprint = fingerprint(
             "encoder-profiles",
             {
@@ -73,7 +72,7 @@ class EncoderProfileModel:
         ]
 
     def _read(self, subject: Subject, name: str, text: str) -> Read:
-        return read(name, text, self._lexicon, self._topics, is_plain=_is_plain(subject, name))
+        return read(name, text, self._lexicon, self._taxonomy.topics, is_plain=_is_plain(subject, name))
 
     def _prose(self, subjects: Sequence[Subject], reads: Sequence[Sequence[Read]]) -> list[dict[int, Prose]]:
         """Of each subject, by the number of the field: what is judged as it was learned, and not by the rules."""

@@ -16,13 +16,13 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from glowplug.inference.weights_file import HASH_CHARS
 from glowplug.profiles.candidates import FEATURES, Candidate, Source
 from glowplug.profiles.weighing import Weighed
 
 MEANINGS = ("wanted", "avoided", "wrong")
 AVOIDED_FROM = 0.4  # a wrong dislike takes away what fits, a missed one leaves what does not
 WANTED_FROM = 0.15  # weaker claims change no list, and are mostly wrong
-HASH_CHARS = 12
 MOST = 0.999  # nothing is certain
 
 
@@ -73,10 +73,6 @@ def ruled(at: int, found: Sequence[Candidate], shares: NDArray[np.float32]) -> l
         is_avoided = avoided >= AVOIDED_FROM and avoided > wanted
         if is_avoided or wanted >= WANTED_FROM:
             place = found[number].place
-            out.append(
-                Weighed(
-                    row, not is_avoided, avoided if is_avoided else wanted, at, place.start, place.end,
-                    is_named=place.mention is not None and place.mention.is_sure,
-                )
-            )  # fmt: skip
+            weight = avoided if is_avoided else wanted
+            out.append(Weighed(row, not is_avoided, weight, at, place.start, place.end))
     return out

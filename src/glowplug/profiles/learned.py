@@ -35,6 +35,10 @@ class Prose:
     tags: TokenClasses
     places: tuple[Place, ...]
 
+    @classmethod
+    def of(cls, read: Read, tags: TokenClasses, taxonomy: Taxonomy) -> Prose:
+        return cls(read, tags, tuple(places(read, tags, taxonomy.topics)))
+
     @property
     def texts(self) -> list[str]:
         """What is compared with labels, each once: of every place its words, and the piece around it."""
@@ -66,18 +70,14 @@ def found_in(
 
 
 class Learned:
-    def __init__(
-        self, classifier: TokenClassifier, linker: Linker, judge: Judge, taxonomy: Taxonomy, topics: frozenset[int]
-    ) -> None:
-        self._classifier, self._linker, self._judge = classifier, linker, judge
-        self._taxonomy, self._topics = taxonomy, topics
+    def __init__(self, classifier: TokenClassifier, linker: Linker, judge: Judge, taxonomy: Taxonomy) -> None:
+        self._classifier, self._linker, self._judge, self._taxonomy = classifier, linker, judge, taxonomy
 
     def read(self, texts: Sequence[Read]) -> list[Prose | None]:
         """None where the classifier fails: a text that it cannot read is left to the rules."""
         found = self._tagged(texts)
         return [
-            Prose(one, tags, tuple(places(one, tags, self._topics))) if tags else None
-            for one, tags in zip(texts, found, strict=True)
+            Prose.of(one, tags, self._taxonomy) if tags else None for one, tags in zip(texts, found, strict=True)
         ]
 
     def weighed(
@@ -106,12 +106,12 @@ class Learned:
             return [None]
 
 
-def learned(encoder: TextEncoder, taxonomy: Taxonomy, topics: frozenset[int]) -> tuple[Learned | None, str]:
+def learned(encoder: TextEncoder, taxonomy: Taxonomy) -> tuple[Learned | None, str]:
     """And a hash of all that was learned; none, and nothing, where it was learned on another encoder."""
     tagger, linker, judge = built_in_tagger(), built_in_linker(), built_in_judge()
-    if {tagger.encoder, linker.encoder, judge.encoder} != {encoder.fingerprint} or not topics:
+    if {tagger.encoder, linker.encoder, judge.encoder} != {encoder.fingerprint} or not taxonomy.topics:
         return None, ""
     classifier = token_classifier(encoder, tagger)
     if classifier is None:
         return None, ""
-    return Learned(classifier, linker, judge, taxonomy, topics), f"{tagger.hash}-{linker.hash}-{judge.hash}"
+    return Learned(classifier, linker, judge, taxonomy), f"{tagger.hash}-{linker.hash}-{judge.hash}"

@@ -7,8 +7,6 @@ literature; here an entry is a label, and what it is called can be anything.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -16,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from glowplug.inference.encoder import Vectors
+from glowplug.inference.weights_file import read_weights, write_weights
 from glowplug.profiles.taxonomy import Taxonomy
 
 FILE = "linker.safetensors"
-HASH_CHARS = 12
+KIND = "linker"
 LEAST, MIDDLE = -6.0, -3.0  # log probabilities: less says nothing more; about where a label is as likely as not
 COUNTS = 0.04  # of a nat, in cosine
 
@@ -53,8 +50,8 @@ class Linker:
 
 
 def write_linker(linker: Linker, path: Path) -> None:
-    tensors = {"weight": linker.weight.astype(np.float16), "bias": linker.bias.astype(np.float16)}
-    save_file(tensors, path, metadata={"linker": json.dumps({"encoder": linker.encoder, "ids": linker.ids})})
+    told = {"encoder": linker.encoder, "ids": linker.ids}
+    write_weights(path, KIND, told, {"weight": linker.weight, "bias": linker.bias})
 
 
 @cache
@@ -64,16 +61,8 @@ def built_in_linker() -> Linker:
 
 
 def read_linker(path: Path) -> Linker:
-    with safe_open(path, framework="numpy") as file:
-        told = json.loads(file.metadata()["linker"])
-        weight, bias = (file.get_tensor(name).astype(np.float32) for name in ("weight", "bias"))
-    return Linker(
-        told["encoder"],
-        tuple(told["ids"]),
-        weight,
-        bias,
-        hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_CHARS],
-    )
+    told, tensors, digest = read_weights(path, KIND)
+    return Linker(told["encoder"], tuple(told["ids"]), tensors["weight"], tensors["bias"], digest)
 
 
 def lifted(likeness: NDArray[np.float32], rows: Vectors, taxonomy: Taxonomy, linker: Linker) -> NDArray[np.float32]:

@@ -58,6 +58,19 @@ class Taxonomy:
         return {label.id: row for row, label in enumerate(self.labels)}
 
     @cached_property
+    def topics(self) -> frozenset[int]:
+        """Positions of what can be wanted or avoided."""
+        return self.rows_of(frozenset({"interest"}))
+
+    @cached_property
+    def nothing(self) -> tuple[int, ...]:
+        """Positions of what says nothing of anybody."""
+        return tuple(sorted(self.rows_of(frozenset({"nothing"}))))
+
+    def rows_of(self, kinds: frozenset[LabelKind]) -> frozenset[int]:
+        return frozenset(row for row, label in enumerate(self.labels) if label.kind in kinds)
+
+    @cached_property
     def above(self) -> tuple[frozenset[int], ...]:
         """For each label the rows of all that are broader, at any remove."""
         return tuple(frozenset(self._above(row)) for row in range(len(self.labels)))

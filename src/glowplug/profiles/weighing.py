@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,6 @@ class Weighed:
     at: int
     start: int
     end: int
-    is_named: bool
 
 
 def weigh(
@@ -66,8 +65,7 @@ def weigh(
     fields that are judged elsewhere. A label is wanted or not, never both. Of a label and a broader one that the
     same clause names, the narrower is meant.
     """
-    rows = frozenset(row for row, label in enumerate(taxonomy.labels) if label.kind in kinds)
-    nothing = [row for row, label in enumerate(taxonomy.labels) if label.kind == "nothing"]
+    rows = taxonomy.rows_of(kinds)
     found: list[Weighed] = []
     if not rows:
         return found
@@ -75,7 +73,7 @@ def weigh(
         for piece, row in zip(read.pieces, alike, strict=True):
             if at not in but and piece.stance != "neither":
                 found += _named(at, read, piece, row, rows, taxonomy)
-                found += _alike(at, read, piece, row, rows, nothing)
+                found += _alike(at, read, piece, row, rows, taxonomy.nothing)
     return strongest(found)
 
 
@@ -97,7 +95,7 @@ def _named(
         weight += SAID_TO_LIKE if piece.by in ("like", "keep") else 0.0
         weight -= MEANT_OTHERWISE if alike.any() and cosine < UNLIKELY else 0.0
         start, end = own[0].start, own[0].end
-        yield Weighed(row, piece.stance == "wanted", weight, at, start, end, is_named=is_sure)
+        yield Weighed(row, piece.stance == "wanted", weight, at, start, end)
 
 
 def _is_meant_alone(read: Read, mention: Mention, named: Sequence[Mention], taxonomy: Taxonomy) -> bool:
@@ -142,7 +140,7 @@ def _alike(
         return
     share = min(1.0, (cosine - ALIKE) / (CERTAIN - ALIKE))
     weight = LEAST_ALIKE + (MOST_ALIKE - LEAST_ALIKE) * share
-    yield Weighed(best, piece.stance == "wanted", weight, at, piece.start, piece.end, is_named=False)
+    yield Weighed(best, piece.stance == "wanted", weight, at, piece.start, piece.end)
 
 
 def _letters(read: Read, piece: Piece) -> int:
@@ -161,15 +159,7 @@ def strongest(found: Sequence[Weighed]) -> list[Weighed]:
         if known is None or (one.weight, not one.is_wanted) > (known.weight, not known.is_wanted):
             best[one.row] = one
     strengthened = [
-        Weighed(
-            one.row,
-            one.is_wanted,
-            round(min(1.0, one.weight + AGAIN * min(3, times[one.row, one.is_wanted] - 1)), 3),
-            one.at,
-            one.start,
-            one.end,
-            one.is_named,
-        )
+        replace(one, weight=round(min(1.0, one.weight + AGAIN * min(3, times[one.row, one.is_wanted] - 1)), 3))
         for one in best.values()
     ]
     return sorted(strengthened, key=lambda one: (-one.weight, one.at, one.start, one.row))
