@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -138,17 +139,17 @@ def test_users_without_end_do_not_stop_the_work_behind(monkeypatch: pytest.Monke
 
 
 class Visited(FakeEncoder):
-    """While a pass of it goes on, as many users come as `visits` says of it, and while it pauses, as is_busy."""
+    """While a pass of it goes on, as many users come as `visits` says of it, and in each pause as `busy` does."""
 
-    def __init__(self, visits: list[int], *, is_busy: bool = True) -> None:
+    def __init__(self, visits: list[int], busy: Iterable[int] = repeat(1)) -> None:
         super().__init__()
-        self.visits, self.is_busy = visits, is_busy
+        self.visits, self.busy = visits, iter(busy)
         self.shared = SharedEncoder(self, memo=0, pause=self.pause)
         self.pauses: list[float] = []
 
     def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        self.come(self.is_busy)
+        self.come(next(self.busy))
 
     def come(self, users: int) -> None:
         for _ in range(users):
@@ -175,8 +176,13 @@ def test_work_behind_that_was_in_the_way_stays_away_the_longer_the_more_often() 
 
 
 def test_once_nobody_comes_it_comes_back() -> None:
-    encoder = Visited([1, 1, 1, 1, 0, 0, 0], is_busy=False)
-    assert encoder.read(7) == pytest.approx([0, 0.02, 0.08, 0.32, 0.5, 0, 0])
+    encoder = Visited([1, 1, 1, 1, 0, 0, 0], repeat(0))
+    assert encoder.read(7) == pytest.approx([0, 0.02, 0.08, 0.25, 0.02, 0, 0])
+
+
+def test_a_user_now_and_then_is_no_rush() -> None:
+    encoder = Visited([1, 1, 1, 1, 0], [0, *(0, 0), *(1, 0, 0, 0, 0, 0), 0])
+    assert encoder.read(5) == pytest.approx([0, 0.02, 0.08, 0.3, 0.02])
 
 
 def test_work_behind_that_is_in_nobodys_way_never_stays_away() -> None:

@@ -38,7 +38,11 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 # Passes of users and items before one of profiles goes between all the same: an import of items lasts minutes, and
 # costs so a thirtieth of its pace.
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
-QUIET_S = 0.5  # without a user: the rush is over, and a pass that stayed away comes back
+LOOK_S = 0.05  # so often a pass that stays away looks whether somebody came
+# Looks in a row without a user: the rush is over, and the pass comes back. A quarter of a second, since half of one
+# never goes by without a user where two sign up in each second, for whom there is time enough: after four passes in
+# somebody's way, which happens by chance, refined lists came 3 s late there.
+QUIET_LOOKS = 5
 GIVES_WAY_S = 0.25  # a pass of profiles waits at most so long for a moment without users
 
 
@@ -137,14 +141,15 @@ class SharedEncoder:
             yield batch, result
 
     def _give_way(self) -> None:
-        left = self._deference.pause_s
-        while left:
-            came, step = self._users.came(), min(left, QUIET_S)
+        left, quiet, came = self._deference.pause_s, 0, self._users.came()
+        while left > 0 and quiet < QUIET_LOOKS:
+            step = min(left, LOOK_S)
             self._pause(step)
             left -= step
-            if step == QUIET_S and self._users.came() == came:
-                self._deference.forget()
-                break
+            before, came = came, self._users.came()
+            quiet = quiet + 1 if came == before else 0
+        if quiet == QUIET_LOOKS:
+            self._deference.forget()
         self._users.wait_gone(GIVES_WAY_S)
 
 
