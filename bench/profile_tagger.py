@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from bench.low_rank import adapt
 from bench.profile_lessons import IGNORED, Lesson
 from glowplug.errors import BadSettings
 from glowplug.inference.adapter import Adapter
 from glowplug.inference.layout import read_layout
-from glowplug.inference.low_rank import adapt, beside
+from glowplug.inference.merged import beside
 from glowplug.inference.network import Network, load_network
 from glowplug.inference.reading import Reader
 from glowplug.inference.sources import locate

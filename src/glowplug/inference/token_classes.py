@@ -63,7 +63,7 @@ class Adaptable(Protocol):
     """An encoder whose network is in this process."""
 
     def adapted(self, adapter: Adapter) -> StagedTokenClassifier:
-        """Over the same weights: it costs the memory of the adapter. Its `forward` and the encoder's may be called
+        """It costs the memory of the layers that the adapter updates. Its `forward` and the encoder's may be called
         in turn, not at once."""
         ...
 

@@ -22,7 +22,7 @@ from glowplug.profiles.pieces import Read, encoded, read
 from glowplug.profiles.taxonomy import LabelKind, Taxonomy
 from glowplug.profiles.weighing import Weighed, strongest, weigh
 
-VERSION = 5  # raise it when the same text, taxonomy and encoder come to give another profile
+VERSION = 6  # raise it when the same text, taxonomy and encoder come to give another profile
 INTERESTS: frozenset[LabelKind] = frozenset({"interest"})
 PREFERENCES: frozenset[LabelKind] = frozenset({"preference"})
 ATTRIBUTES: frozenset[LabelKind] = frozenset({"audience", "tone", "theme"})

@@ -1,14 +1,13 @@
-"""Low-rank updates of linear layers, beside a model that stays as it is (Hu et al., "LoRA", 2021)."""
+"""Low-rank updates of linear layers that can be learned (Hu et al., "LoRA", 2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 
 import torch
 from torch import nn
 
-Update = tuple[torch.Tensor, torch.Tensor]
+from glowplug.inference.merged import Update
 
 
 class LowRankLinear(nn.Module):
@@ -22,12 +21,6 @@ class LowRankLinear(nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         updated: torch.Tensor = self.base(rows) + (rows @ self.down.T) @ self.up.T * self.scale
         return updated
-
-
-def beside(model: nn.Module) -> nn.Module:
-    """A second model over the same tensors: layers put into it leave the first as it is."""
-    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-    return deepcopy(model, memo=shared)
 
 
 def adapt(model: nn.Module, updates: Mapping[str, Update], scale: float) -> dict[str, LowRankLinear]:
