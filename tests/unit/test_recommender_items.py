@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from consumers import recommender as recommender_module
 from glowplug.stream.step import Batch
 from tests.support.recommending import (
     NEAR_X,
@@ -248,3 +251,31 @@ def test_an_item_whose_bend_a_list_has_already_is_not_answered_again_with_the_ne
     driver.settle()
     assert "e-bends" in driver.latest("recommendations")["u"]["covers"]
     assert "e-b" not in driver.latest("recommendations")["u"]["covers"]
+
+
+def test_a_bend_that_is_still_to_be_matched_is_the_cause_and_not_what_the_list_had_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=Y, c=X, d=NEAR_Y, later=Z)
+    user(driver, "u", X)
+    act(driver, "u", "a")
+    act(driver, "u", "c")
+    driver.caught_up = False
+    item(driver, "a", NEAR_X, event_id="e-bend")
+    item(driver, "new", NEAR_X, event_id="e-new")
+    act(driver, "u", "far away", event_id="e-act")
+    assert "e-new" in driver.latest("recommendations")["u"]["covers"]
+    monkeypatch.setattr(recommender_module, "MATCHED_AT_ONCE", 2)
+    item(driver, "c", Z, event_id="e-next-bend")  # not among those that are matched first
+    driver.caught_up = True
+    driver.tick(10)
+    before = driver.latest("recommendations")["u"]
+    driver.feed()
+    after = driver.latest("recommendations")["u"]
+    assert [one["item_id"] for one in after["items"]] != [one["item_id"] for one in before["items"]]
+    assert after["covers"] == ["e-next-bend"]
+    count = len(sent(driver))
+    driver.tick(10)
+    driver.settle()
+    assert len(sent(driver)) == count

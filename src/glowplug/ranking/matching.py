@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,9 +67,10 @@ def match(
         listed = lists.make(user) if user_id in bent else lists.again(user, user.listed)
         # A bent vector is kept even where the list is the same: the next item is compared with it.
         if user_id in bent or listed.raw != user.listed.raw:
-            because = _felt(user, user.listed, listed, because)
-            because.extend(change for change in entered(user, listed, pending) if change not in because)
-            found.append(Moved(user, listed, trigger_of(because or causes[user_id], user.partition)))
+            unmatched = [change for change in _of_history(user, pending) if change not in because]
+            felt = _felt(user, user.listed, listed, [*because, *unmatched])
+            felt.extend(change for change in entered(user, listed, pending) if change not in felt)
+            found.append(Moved(user, listed, _trigger(felt, because, user.partition)))
     found.extend(_gaining(changes, roster, catalogue, lists, settings, {*skip, *causes}))
     return found
 
@@ -81,6 +82,19 @@ def entered(user: User, listed: Listed, pending: Mapping[str, ItemChange]) -> li
     earlier = user.listed or user.stored  # the latter: restored, and not good enough to go on with
     held = {hit.item_id for hit in earlier.raw} if earlier is not None else set()
     return [pending[hit.item_id] for hit in listed.raw if hit.item_id in pending and hit.item_id not in held]
+
+
+def _of_history(user: User, pending: Mapping[str, ItemChange]) -> Iterator[ItemChange]:
+    """The unmatched changes of items in the user's history, which bend a list made anew as the matched ones do."""
+    for item_id in dict.fromkeys(entry.item_id for entry in user.memory.history):
+        if item_id in pending:
+            yield pending[item_id]
+
+
+def _trigger(felt: Sequence[ItemChange], looked_at: Sequence[ItemChange], partition: int) -> Trigger:
+    """Of a list that was looked at for some changes and felt perhaps none of them: what earlier lists named already
+    is not named again."""
+    return trigger_of(felt, partition) if felt else replace(trigger_of(looked_at, partition), covers=())
 
 
 def trigger_of(because: Sequence[ItemChange], partition: int) -> Trigger:
