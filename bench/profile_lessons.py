@@ -13,8 +13,7 @@ from glowplug.profiles.tags import CLASSES
 from glowplug.profiles.taxonomy import Taxonomy
 
 IGNORED = -100  # of a token whose class is not known: PyTorch's own number for it
-# Words and cues were made for these bios, and the sentences come without what stands around them.
-WEIGHTS = {"tune": 0.7, "sentences": 0.7}
+WEIGHTS = {"sentences": 0.7}  # they come without what stands around them
 
 Target = tuple[int, int, int]  # characters from, to, and the class of what stands there
 

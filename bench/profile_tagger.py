@@ -28,7 +28,7 @@ from glowplug.settings import load as load_settings
 
 BLOCK = re.compile(r"\.layers?\.\d+\.|\.h\.\d+\.")  # of a name in BERT, XLM-RoBERTa, Llama, Qwen; GPT-2
 RANK, SCALE = 8, 2.0
-EPOCHS, RATE, WARM_SHARE = 8, 3e-3, 0.06
+EPOCHS, RATE, WARM_SHARE = 6, 3e-3, 0.06
 BATCH_TOKENS = 1_536
 DROPOUT = 0.1
 NOTHING_WEIGHT = 0.5  # four tokens of five name nothing

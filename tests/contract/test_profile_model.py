@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from glowplug.errors import ModelRejected
 from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.fake import FakeEncoder
 from glowplug.inference.shared import SharedEncoder
+from glowplug.profiles.anchors import said, written
 from glowplug.profiles.encoder_model import EncoderProfileModel
 from glowplug.profiles.endpoint_model import EndpointProfileModel
 from glowplug.profiles.fake import WORDS, FakeProfileModel
 from glowplug.profiles.generate_model import GenerateProfileModel
+from glowplug.profiles.judge import built_in_judge
 from glowplug.profiles.learned import learned
 from glowplug.profiles.linker import built_in_linker
 from glowplug.profiles.model import Claimed, Inferred, ProfileModel, Subject
@@ -285,8 +288,17 @@ def test_wants_and_dislikes_are_read_in_many_languages(
 def test_what_was_learned_is_for_the_encoder_and_the_labels_that_are_built_in() -> None:
     encoder = load_encoder(EncoderSettings(model="small", offline=True))
     assert learned(encoder, built_in())[0] is not None
-    assert built_in_linker().ids == tuple(label.id for label in built_in().labels)
     assert built_in_tagger().classes == CLASSES
+    assert (built_in_judge().tagger, built_in_judge().linker) == (built_in_tagger().hash, built_in_linker().hash)
+
+
+def test_the_linker_has_the_words_of_the_labels_that_are_no_anchors() -> None:
+    linker, labels = built_in_linker(), built_in().labels
+    assert linker.ids == tuple(label.id for label in labels)
+    others = [[text for text in written(label) if text not in said(label)] for label in labels]
+    assert linker.counts == tuple(map(len, others))
+    assert len(linker.words.codes) == sum(linker.counts) > 20_000
+    assert np.isfinite(linker.words.rows()).all()
 
 
 @pytest.mark.model

@@ -1,4 +1,4 @@
-"""An adapter on an encoder: classes of tokens over the encoder's own weights, in its turns; no vector changes."""
+"""An adapter on an encoder: classes of tokens in the encoder's turns; no vector changes."""
 
 from __future__ import annotations
 

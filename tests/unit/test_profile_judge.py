@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glowplug.inference.quantised import Quantised
 from glowplug.inference.token_classes import TokenClasses
 from glowplug.profiles.candidates import FEATURES, LABELS_EACH, SOURCES, Candidate, Place, candidates, places
 from glowplug.profiles.judge import AVOIDED_FROM, MEANINGS, WANTED_FROM, Judge, built_in_judge, ruled
 from glowplug.profiles.lexicon import Lexicon
-from glowplug.profiles.linker import COUNTS, LEAST, MIDDLE, Linker, read_linker, write_linker
+from glowplug.profiles.linker import COUNTS, LEAST, MIDDLE, Linker, lifted, read_linker, write_linker
 from glowplug.profiles.pieces import Read, read
 from glowplug.profiles.taxonomy import Label, Taxonomy
 from tests.unit.test_profile_tags import AVOIDED, WANTED, tags
@@ -146,13 +148,29 @@ def test_the_weights_that_come_with_it_fit_its_features() -> None:
 
 
 def linker() -> Linker:
-    weight = np.array([[10, 0], [0, 10]], np.float32)
-    return Linker("an encoder", ("golf", "unheard of"), weight, np.zeros(2, np.float32))
+    """Of two dimensions, each a part of its own; words: one of golf, two of what is unheard of, none of chess."""
+    weight = np.array([[10, 0], [0, 10], [-10, -10]], np.float32)
+    words = Quantised(np.array([[1, 0], [0, 1], [1, 1]], np.uint8), np.array([[[0], [2]], [[0], [2]]], np.float32))
+    return Linker("an encoder", ("golf", "unheard of", "chess"), weight, np.zeros(3, np.float32), words, (1, 2, 0))
 
 
 def test_where_a_linker_knows_no_label_none_is_lifted() -> None:
-    foreign = Linker("an encoder", ("unheard of",), np.ones((1, 2), np.float32), np.zeros(1, np.float32))
+    foreign = replace(linker(), ids=("unheard of", "nor this", "nor that"))
     assert not foreign.lifts(np.eye(2, dtype=np.float32), TAXONOMY).any()
+    assert (foreign.nearest(np.eye(2, dtype=np.float32), TAXONOMY) == -1).all()
+
+
+def test_a_linker_compares_with_the_words_that_are_no_anchors() -> None:
+    row = TAXONOMY.rows["golf"]
+    rows = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
+    nearest = linker().nearest(rows, TAXONOMY)
+    np.testing.assert_allclose(nearest[:, row], [1, 0, 0.6], atol=1e-6)
+    assert (np.delete(nearest, row, axis=1) == -1).all()
+    likeness = np.full_like(nearest, 0.3)
+    lifts = linker().lifts(rows, TAXONOMY)
+    found = lifted(likeness, rows, TAXONOMY, linker())
+    np.testing.assert_allclose(found[:, row] - lifts[:, row], [1, 0.3, 0.6], atol=1e-6)
+    np.testing.assert_allclose(np.delete(found - lifts, row, axis=1), 0.3, atol=1e-6)
 
 
 def test_a_linker_lifts_what_it_takes_a_text_for_and_lowers_other_labels_alike() -> None:
@@ -170,4 +188,6 @@ def test_a_linker_is_read_as_it_was_written(tmp_path: Path) -> None:
     one = read_linker(tmp_path / "linker.safetensors")
     assert (one.encoder, one.ids) == (linker().encoder, linker().ids)
     np.testing.assert_array_equal(one.weight, linker().weight)
+    np.testing.assert_array_equal(one.words.rows(), linker().words.rows())
+    assert one.counts == linker().counts
     assert one.hash

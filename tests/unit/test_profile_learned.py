@@ -9,6 +9,7 @@ import pytest
 
 from glowplug.errors import ModelUnavailable
 from glowplug.inference.fake import FakeEncoder
+from glowplug.inference.quantised import Quantised
 from glowplug.inference.token_classes import TokenClasses
 from glowplug.profiles.judge import Judge
 from glowplug.profiles.learned import Learned, found_in, learned
@@ -17,7 +18,14 @@ from glowplug.profiles.taxonomy import built_in
 from tests.unit.test_profile_judge import TAXONOMY, fielded, likeness
 from tests.unit.test_profile_tags import WANTED, tags
 
-LINKER = Linker("an encoder", ("golf",), np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
+LINKER = Linker(
+    "an encoder",
+    ("golf",),
+    np.zeros((1, 2), np.float32),
+    np.zeros(1, np.float32),
+    Quantised(np.empty((0, 2), np.uint8), np.zeros((2, 1, 1), np.float32)),
+    (0,),
+)
 
 
 class Classifier:
@@ -59,10 +67,9 @@ def test_a_model_that_is_away_is_not_the_texts_fault() -> None:
 def test_a_place_whose_words_have_no_vector_is_left_out() -> None:
     (prose,) = reading(Classifier()).read([fielded("I play chess")])
     assert prose is not None
-    vectors = {text: np.ones(2, np.float32) for text in prose.texts}
-    alike = {text: likeness(chess=0.7) for text in prose.texts}
-    assert len(found_in(prose, vectors, alike, LINKER, TAXONOMY)) == 1
-    assert found_in(prose, {}, {}, LINKER, TAXONOMY) == []
+    linked = {text: likeness(chess=0.7) for text in prose.texts}
+    assert len(found_in(prose, linked, TAXONOMY)) == 1
+    assert found_in(prose, {}, TAXONOMY) == []
 
 
 def test_with_another_encoder_nothing_learned_is_in_force() -> None:

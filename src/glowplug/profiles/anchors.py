@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +66,13 @@ def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) ->
 
 
 def said(label: Label) -> list[str]:
-    """The label's name and words as a person would write them."""
-    words = map(plain, (*label.words[:MOST_WORDS], *label.hints[:MOST_HINTS]))
+    """The label's name and first words as a person would write them."""
+    return written(replace(label, words=label.words[:MOST_WORDS], hints=label.hints[:MOST_HINTS]))
+
+
+def written(label: Label) -> list[str]:
+    """Likewise its name and all of its words."""
+    words = map(plain, (*label.words, *label.hints))
     return list(dict.fromkeys((label.name, *(word for word in words if word))))
 
 

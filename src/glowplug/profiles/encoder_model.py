@@ -35,10 +35,11 @@ PLAIN = ("interests.", "title", "attributes.")  # fields that are no prose, and 
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """Of each text that could be encoded its vector (dim,), and its cosine to each label (labels,)."""
+    """Of each text that could be encoded its cosine to each label (labels,), and, where something was learned, what
+    the linker makes of it."""
 
-    vectors: Mapping[str, NDArray[np.float32]]
     likeness: Mapping[str, NDArray[np.float32]]
+    linked: Mapping[str, NDArray[np.float32]]
 
 
 class EncoderProfileModel:
@@ -107,8 +108,10 @@ class EncoderProfileModel:
             for text, vector in zip(texts, encode_each(self._encoder, texts, kind), strict=True)
             if not isinstance(vector, ModelRejected)
         }
-        likeness = self._anchors.likeness(np.array(list(found.values()), np.float32))
-        return _Compared(found, dict(zip(found, likeness, strict=True)))
+        rows = np.array(list(found.values()), np.float32).reshape(len(found), self._encoder.dim)
+        likeness = self._anchors.likeness(rows)
+        linked = self._learned.linked(likeness, rows) if self._learned and marked else likeness
+        return _Compared(dict(zip(found, likeness, strict=True)), dict(zip(found, linked, strict=True)))
 
     def _likeness(self, one: Read, compared: _Compared) -> NDArray[np.float32]:
         """float32 (pieces, labels); zeros where a piece has no vector."""
@@ -126,7 +129,7 @@ class EncoderProfileModel:
         found = weigh(reads, likeness, self._taxonomy, INTERESTS, but=frozenset(prose))
         if self._learned:
             for at, one in prose.items():
-                found += self._learned.weighed(at, one, compared.vectors, compared.likeness)
+                found += self._learned.weighed(at, one, compared.linked)
             found = strongest(found)
         wanted = [one for one in found if one.is_wanted]
         codes = languages([line for one in reads for line in _lines(one)])

@@ -28,12 +28,14 @@ MOST = 0.999  # nothing is certain
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """encoder: whose tagger and linker it knows. weights: by source float32 (meanings, features + 1); the last is
+    """encoder, tagger, linker: the fingerprint and the hashes of what it knows. weights: by source float32 (meanings, features + 1); the last is
     added always."""
 
     encoder: str
     weights: Mapping[Source, NDArray[np.float32]]
     hash: str
+    tagger: str = ""
+    linker: str = ""
 
     def shares(self, found: Sequence[Candidate]) -> NDArray[np.float32]:
         """float32 (n, meanings)."""
@@ -56,7 +58,8 @@ def built_in_judge() -> Judge:
     if loaded["features"] != list(FEATURES):
         raise ValueError("judge.json was learned of other features: python -m bench.profile_training")
     weights = {source: np.array(rows, np.float32) for source, rows in loaded["weights"].items()}
-    return Judge(loaded["encoder"], weights, hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARS])
+    digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_CHARS]
+    return Judge(loaded["encoder"], weights, digest, loaded["tagger"], loaded["linker"])
 
 
 def ruled(at: int, found: Sequence[Candidate], shares: NDArray[np.float32]) -> list[Weighed]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glowplug.errors import GlowplugError, shown
-from glowplug.inference.encoder import TextEncoder
+from glowplug.inference.encoder import TextEncoder, Vectors
 from glowplug.inference.shared import token_classifier
 from glowplug.inference.token_classes import TokenClasses, TokenClassifier
 from glowplug.profiles.candidates import Candidate, Place, candidates, places, words_around, words_at
@@ -46,25 +46,13 @@ class Prose:
         return list(dict.fromkeys(words))
 
 
-def found_in(
-    prose: Prose,
-    vectors: Mapping[str, NDArray[np.float32]],
-    likeness: Mapping[str, NDArray[np.float32]],
-    linker: Linker,
-    taxonomy: Taxonomy,
-) -> list[Candidate]:
-    """vectors, likeness: of each text (dim,) and (labels,); a place whose texts lack them is left out."""
-    texts = [text for text in prose.texts if text in vectors]
-    if not texts:
-        return []
-    rows = np.array([vectors[text] for text in texts])
-    raised = lifted(np.array([likeness[text] for text in texts]), rows, taxonomy, linker)
-    by_text = dict(zip(texts, raised, strict=True))
+def found_in(prose: Prose, linked: Mapping[str, NDArray[np.float32]], taxonomy: Taxonomy) -> list[Candidate]:
+    """linked: of each text (labels,), as `lifted` has it; a place whose texts lack it is left out."""
     known = [
-        (place, by_text[words], by_text[around])
+        (place, linked[words], linked[around])
         for place in prose.places
-        if (words := words_at(prose.read, place)) in by_text
-        and (around := words_around(prose.read, place)) in by_text
+        if (words := words_at(prose.read, place)) in linked
+        and (around := words_around(prose.read, place)) in linked
     ]
     return candidates(prose.read, prose.tags, known, taxonomy)
 
@@ -80,15 +68,13 @@ class Learned:
             Prose.of(one, tags, self._taxonomy) if tags else None for one, tags in zip(texts, found, strict=True)
         ]
 
-    def weighed(
-        self,
-        at: int,
-        prose: Prose,
-        vectors: Mapping[str, NDArray[np.float32]],
-        likeness: Mapping[str, NDArray[np.float32]],
-    ) -> list[Weighed]:
+    def linked(self, likeness: NDArray[np.float32], rows: Vectors) -> NDArray[np.float32]:
+        """float32 (n, labels) of the cosines to the anchors, and of the vectors that they are of."""
+        return lifted(likeness, rows, self._taxonomy, self._linker)
+
+    def weighed(self, at: int, prose: Prose, linked: Mapping[str, NDArray[np.float32]]) -> list[Weighed]:
         """Claims of field number `at`; see `found_in`."""
-        found = found_in(prose, vectors, likeness, self._linker, self._taxonomy)
+        found = found_in(prose, linked, self._taxonomy)
         return ruled(at, found, self._judge.shares(found)) if found else []
 
     def _tagged(self, texts: Sequence[Read]) -> list[TokenClasses | None]:

@@ -53,6 +53,7 @@ class ItemChange:
             event_time=min(self.event_time, earlier.event_time),
             at=min(self.at, earlier.at),
             only=_either(self.only, earlier.only),
+            clock=max(self.clock, earlier.clock),
         )
 
     def news_for(self, partition: int) -> tuple[str, ...]:

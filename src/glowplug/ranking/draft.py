@@ -119,7 +119,7 @@ class Draft:
     def observe(self) -> None:
         metrics.stale_inputs.labels("recommender").inc(self.stale)
         for event in self.events.values():
-            if event.reason not in UNTIMED:
+            if event.covers and event.reason not in UNTIMED:
                 delay = (event.generated_at - event.source_event_time).total_seconds()
                 metrics.freshness.labels(event.stage, event.reason).observe(max(0.0, delay))
 

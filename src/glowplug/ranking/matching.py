@@ -67,9 +67,8 @@ def match(
         listed = lists.make(user) if user_id in bent else lists.again(user, user.listed)
         # A bent vector is kept even where the list is the same: the next item is compared with it.
         if user_id in bent or listed.raw != user.listed.raw:
-            unmatched = [change for change in _of_history(user, pending) if change not in because]
+            unmatched = [one for one in _unmatched(user, user.listed, listed, pending) if one not in because]
             felt = _felt(user, user.listed, listed, [*because, *unmatched])
-            felt.extend(change for change in entered(user, listed, pending) if change not in felt)
             found.append(Moved(user, listed, _trigger(felt, because, user.partition)))
     found.extend(_gaining(changes, roster, catalogue, lists, settings, {*skip, *causes}))
     return found
@@ -81,14 +80,22 @@ def entered(user: User, listed: Listed, pending: Mapping[str, ItemChange]) -> li
         return []
     earlier = user.listed or user.stored  # the latter: restored, and not good enough to go on with
     held = {hit.item_id for hit in earlier.raw} if earlier is not None else set()
-    return [pending[hit.item_id] for hit in listed.raw if hit.item_id in pending and hit.item_id not in held]
+    return [
+        change
+        for hit in listed.raw
+        if hit.item_id not in held and (change := pending.get(hit.item_id)) and change.concerns(user.partition)
+    ]
 
 
-def _of_history(user: User, pending: Mapping[str, ItemChange]) -> Iterator[ItemChange]:
-    """The unmatched changes of items in the user's history, which bend a list made anew as the matched ones do."""
-    for item_id in dict.fromkeys(entry.item_id for entry in user.memory.history):
-        if item_id in pending:
-            yield pending[item_id]
+def _unmatched(
+    user: User, before: Listed, after: Listed, pending: Mapping[str, ItemChange]
+) -> Iterator[ItemChange]:
+    """Those that the next list can feel, though they are matched later: of items on either list, or in the history."""
+    met = (entry.item_id for entry in user.memory.history)
+    for item_id in dict.fromkeys((*met, *(hit.item_id for hit in (*before.raw, *after.raw)))):
+        change = pending.get(item_id)
+        if change is not None and change.concerns(user.partition):
+            yield change
 
 
 def _trigger(felt: Sequence[ItemChange], looked_at: Sequence[ItemChange], partition: int) -> Trigger:
