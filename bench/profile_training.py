@@ -2,8 +2,8 @@
 
 - tagger: which tokens name something, and what is made of it (tagger.safetensors, an adapter of the encoder);
 - linker: which label a stretch is about that no word names (linker.safetensors);
-- judge:  how probable each claim is that all of this gives rise to (judge.json). It comes last, and learns from texts
-  whose authors the other two have never read: on what they know by heart they would look better than they are.
+- judge:  how probable each claim is that all of this gives rise to (judge.json). It comes last, and learns from
+  texts whose authors the other two have never read: what they know by heart they would read better than the rest.
 
 The texts are the bios to tune with, those of development, and bench/profiles/marked.tsv. On two cores the tagger
 takes half an hour, the others a minute or two.

@@ -185,6 +185,14 @@ def test_a_user_now_and_then_is_no_rush() -> None:
     assert encoder.read(5) == pytest.approx([0, 0.02, 0.08, 0.3, 0.02])
 
 
+def test_while_a_user_is_still_there_it_is_not_quiet() -> None:
+    encoder = Visited([1, 1, 1, 1, 0], repeat(0))
+    before = encoder.read(3)
+    with encoder.shared._users.here():
+        (left,) = encoder.read(1)
+    assert [*before, left] == pytest.approx([0, 0.02, 0.08, 0.32])
+
+
 def test_work_behind_that_is_in_nobodys_way_never_stays_away() -> None:
     assert Visited([0] * 20).read(20) == [0] * 20
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from consumers import recommender as recommender_module
+from glowplug.events import MARK_KEY
 from glowplug.stream.step import Batch
 from tests.support.recommending import (
     NEAR_X,
@@ -17,6 +18,7 @@ from tests.support.recommending import (
     act,
     ids,
     item,
+    log_of,
     put_items,
     recommender,
     sent,
@@ -279,3 +281,35 @@ def test_a_bend_that_is_still_to_be_matched_is_the_cause_and_not_what_the_list_h
     driver.tick(10)
     driver.settle()
     assert len(sent(driver)) == count
+
+
+def test_an_item_on_a_list_that_moves_before_it_is_matched_is_a_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = recommender()
+    put_items(driver, b=X, c=NEAR_X, d=NEAR_Y)
+    user(driver, "u", X)
+    driver.caught_up = False
+    item(driver, "new", NEAR_X, event_id="e-new")
+    act(driver, "u", "far away", event_id="e-act")
+    assert "e-new" in driver.latest("recommendations")["u"]["covers"]
+    monkeypatch.setattr(recommender_module, "MATCHED_AT_ONCE", 1)
+    item(driver, "c", Z, event_id="e-falls")
+    driver.caught_up = True
+    driver.tick(10)
+    driver.settle()
+    assert "c" not in ids(driver, "u")
+    assert driver.latest("recommendations")["u"]["covers"] == ["e-falls"]
+
+
+def test_a_bend_that_waits_is_still_the_cause_when_another_partition_comes() -> None:
+    driver = recommender()
+    put_items(driver, a=X, b=Y, c=X, d=NEAR_Y)
+    user(driver, "u", X)
+    act(driver, "u", "a")
+    item(driver, "a", Z, event_id="e-bend")
+    item(driver, "z", Z, event_id="e-z")
+    mark = driver.latest("user_states")[MARK_KEY] | {"partition": 2}
+    driver.step.restore(log_of("user_states", 2, {MARK_KEY: mark}))
+    driver.step.assigned(frozenset({2}))
+    driver.tick(10)
+    driver.settle()
+    assert sorted(driver.latest("recommendations")["u"]["covers"]) == ["e-bend", "e-z"]

@@ -23,8 +23,8 @@ KIND: Kind = "user"  # adapters read what users write, behind the prompt that th
 class AdaptedNetwork:
     """A StagedTokenClassifier. `network` itself stays as it is.
 
-    It holds the updated layers a second time (of the built-in encoder 42 MB in bfloat16, 85 in float32; embeddings are
-    shared): two small products more in each of them would double the time of a short pass.
+    It holds the updated layers a second time (of the built-in encoder 42 MB in bfloat16, 85 in float32; embeddings
+    are shared): two small products more in each of them would double the time of a short pass.
     """
 
     def __init__(self, network: Network, reader: Reader, passes: Passes, adapter: Adapter) -> None:

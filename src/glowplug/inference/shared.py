@@ -40,8 +40,8 @@ RANKS: dict[Kind, int] = {"user": 0, "item": 1}
 BEHIND_RANK, BEHIND_PATIENCE = 2, 32
 LOOK_S = 0.05  # so often a pass that stays away looks whether somebody came
 # Looks in a row without a user: the rush is over, and the pass comes back. A quarter of a second, since half of one
-# never goes by without a user where one signs up every half second, for whom there is time enough: after four passes
-# in somebody's way, which happens by chance, refined lists came 3 s late there.
+# never goes by without a user where one signs up every half second, for whom there is time enough: after four
+# passes in somebody's way, which happens by chance, refined lists came 3 s late there.
 QUIET_LOOKS = 5
 GIVES_WAY_S = 0.25  # a pass of profiles waits at most so long for a moment without users
 

@@ -28,8 +28,8 @@ MOST = 0.999  # nothing is certain
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """encoder, tagger, linker: the fingerprint and the hashes of what it knows. weights: by source float32 (meanings, features + 1); the last is
-    added always."""
+    """encoder, tagger, linker: the fingerprint and the hashes of what it knows. weights: by source float32
+    (meanings, features + 1); the last is added always."""
 
     encoder: str
     weights: Mapping[Source, NDArray[np.float32]]

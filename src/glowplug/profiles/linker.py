@@ -1,5 +1,5 @@
-"""Which label a stretch of text is about, beyond what the anchors say: by a linear layer over sentence vectors, and by
-the labels' other words.
+"""Which label a stretch of text is about, beyond what the anchors say: by a linear layer over sentence vectors, and
+by the labels' other words.
 
 `python -m bench.profile_training` learns it from all words of the taxonomy and from what people were seen to call
 things; it holds for one encoder. The words that are no anchors, three quarters of all, come with it as vectors: to

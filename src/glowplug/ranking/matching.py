@@ -90,7 +90,7 @@ def entered(user: User, listed: Listed, pending: Mapping[str, ItemChange]) -> li
 def _unmatched(
     user: User, before: Listed, after: Listed, pending: Mapping[str, ItemChange]
 ) -> Iterator[ItemChange]:
-    """Those that the next list can feel, though they are matched later: of items on either list, or in the history."""
+    """What the next list can feel, though it is matched later: changes of items on a list or in the history."""
     met = (entry.item_id for entry in user.memory.history)
     for item_id in dict.fromkeys((*met, *(hit.item_id for hit in (*before.raw, *after.raw)))):
         change = pending.get(item_id)
