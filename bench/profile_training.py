@@ -1,5 +1,6 @@
-"""Trains what the encoder's profile model knows beyond words and rules:
+"""Makes what the encoder's profile model knows of its encoder, beyond words and rules:
 
+- anchors: the labels' first words as vectors (anchors.safetensors);
 - tagger: which tokens name something, and what is made of it (tagger.safetensors, an adapter of the encoder);
 - linker: which label a stretch is about that no word names (linker.safetensors);
 - judge:  how probable each claim is that all of this gives rise to (judge.json). It comes last, and learns from
@@ -31,7 +32,8 @@ from glowplug.inference.adapter import Adapter, read_adapter, write_adapter
 from glowplug.inference.encoder import TextEncoder
 from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.shared import token_classifier
-from glowplug.profiles.anchors import Anchors, anchors
+from glowplug.profiles.anchors import FILE as ANCHORS_FILE
+from glowplug.profiles.anchors import Anchors, anchors, write_shipped
 from glowplug.profiles.candidates import FEATURES, SOURCES, Candidate
 from glowplug.profiles.judge import MEANINGS
 from glowplug.profiles.learned import Prose, found_in
@@ -125,10 +127,13 @@ def judge(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("tagger", "linker", "judge"))
+    parser.add_argument("part", choices=("anchors", "tagger", "linker", "judge"))
     given = parser.parse_args()
     encoder, taxonomy = load_encoder(load_settings().encoder), built_in()
     lessons = Lessons(load_labels(), taxonomy)
+    if given.part == "anchors":
+        write_shipped(encoder, HERE / ANCHORS_FILE)
+        return
     read = [lesson for lesson in lessons.all() if lesson.author not in HEARD]
     if given.part == "tagger":
         write_adapter(profile_tagger.trained(read, encoder.fingerprint), HERE / TAGGER_FILE)

@@ -19,7 +19,7 @@ from glowplug.errors import ModelRejected
 from glowplug.inference.encoder import load as load_encoder
 from glowplug.inference.fake import FakeEncoder
 from glowplug.inference.shared import SharedEncoder
-from glowplug.profiles.anchors import said, written
+from glowplug.profiles.anchors import anchors, said, shipped, written
 from glowplug.profiles.encoder_model import EncoderProfileModel
 from glowplug.profiles.endpoint_model import EndpointProfileModel
 from glowplug.profiles.fake import WORDS, FakeProfileModel
@@ -290,6 +290,25 @@ def test_what_was_learned_is_for_the_encoder_and_the_labels_that_are_built_in() 
     assert learned(encoder, built_in())[0] is not None
     assert built_in_tagger().classes == CLASSES
     assert (built_in_judge().tagger, built_in_judge().linker) == (built_in_tagger().hash, built_in_linker().hash)
+
+
+def test_anchors_of_the_built_in_labels_come_with_the_package_and_others_are_computed(tmp_path: Path) -> None:
+    mine = Label("curling", "interest", "curling", words=("curling stones",))
+    encoder = FakeEncoder(dim=384)
+    encoder.fingerprint = shipped().encoder
+    found = anchors(Taxonomy((*built_in().labels, mine)), encoder, tmp_path)
+    assert encoder.encoded == 2
+    np.testing.assert_array_equal(found.vectors[-2:], encoder.encode(["curling", "curling stones"], "user"))
+    assert shipped().by_word("another:123") == {}
+
+
+@pytest.mark.model
+def test_anchors_that_come_with_the_package_are_those_of_the_encoder() -> None:
+    encoder = load_encoder(EncoderSettings(model="small", offline=True))
+    known = shipped().by_word(encoder.fingerprint)
+    some = list(known)[:: len(known) // 100]
+    cosines = (encoder.encode(some, "user") * np.array([known[word] for word in some])).sum(axis=1)
+    assert cosines.min() > 0.999
 
 
 def test_the_linker_has_the_words_of_the_labels_that_are_no_anchors() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bench.profile_linker import PART, quantised
 from glowplug.inference.encoder import unit
-from glowplug.inference.quantised import CHUNK, Quantised
+from glowplug.inference.quantised import CHUNK, Quantised, Scaled
 from glowplug.inference.weights_file import read_weights, write_weights
 
 
@@ -26,6 +26,14 @@ def test_rows_are_those_of_faiss_at_unit_length() -> None:
 
 def test_of_no_codes_there_are_no_rows() -> None:
     assert Quantised(np.empty((0, 3), np.uint8), np.zeros((3, 256, 8), np.float32)).rows().shape == (0, 24)
+
+
+def test_a_byte_for_each_number_keeps_cosines_to_some_thousandths() -> None:
+    rows = unit(np.random.default_rng(6).normal(size=(500, 384)).astype(np.float32))
+    found = Scaled.of(rows).rows()
+    assert (found * rows).sum(axis=1).min() > 0.9999
+    np.testing.assert_allclose(found @ found.T, rows @ rows.T, atol=4e-3)
+    assert Scaled.of(rows[:0]).rows().shape == (0, 384)
 
 
 def test_weights_are_kept_as_halves_and_codes_as_they_are_for_everybody_to_read(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""Many vectors in little space: product quantisation (Jégou et al., "Product Quantization for Nearest Neighbor
-Search", 2011)."""
+"""Many vectors in little space: a byte for each number, or for a few (product quantisation: Jégou et al., "Product
+Quantization for Nearest Neighbor Search", 2011)."""
 
 from __future__ import annotations
 
@@ -27,4 +27,26 @@ class Quantised:
         for at in range(0, len(out), CHUNK):
             decoded = self.codebook[np.arange(parts), self.codes[at : at + CHUNK]]
             out[at : at + CHUNK] = unit(decoded.reshape(-1, parts * width))
+        return out
+
+
+MIDDLE = 128  # the code of zero
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """codes: uint8 (n, dim) of unit rows, whose cosines are kept to some thousandths."""
+
+    codes: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, rows: Vectors) -> Scaled:
+        largest = np.abs(rows).max(axis=1, keepdims=True, initial=np.finfo(np.float32).tiny)
+        return cls((np.rint(rows / largest * (MIDDLE - 1)) + MIDDLE).astype(np.uint8))
+
+    def rows(self) -> Vectors:
+        """float32 (n, dim), of unit length."""
+        out = np.empty(self.codes.shape, np.float32)
+        for at in range(0, len(out), CHUNK):
+            out[at : at + CHUNK] = unit(self.codes[at : at + CHUNK].astype(np.float32) - MIDDLE)
         return out

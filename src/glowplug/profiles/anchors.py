@@ -1,10 +1,16 @@
-"""Where the labels lie in an encoder's space: a vector for each of their words, computed once and kept."""
+"""Where the labels lie in an encoder's space: a vector for each of their words.
+
+Those of the built-in labels and the built-in encoder come with the package (`python -m bench.profile_training
+anchors`): 11,000 words would hold up the first start for 20 s. All others are computed once and kept.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +20,16 @@ from safetensors.numpy import load_file, save_file
 from glowplug.errors import ModelMissing
 from glowplug.inference.cache import cache_folder, made_once
 from glowplug.inference.encoder import TextEncoder, Vectors
+from glowplug.inference.quantised import Scaled
 from glowplug.inference.shared import in_front
-from glowplug.profiles.taxonomy import Label, Taxonomy
+from glowplug.inference.weights_file import read_weights, write_weights
+from glowplug.profiles.taxonomy import Label, Taxonomy, built_in
 from glowplug.text.hashes import content_hash
 
 log = logging.getLogger("glowplug.profiles")
 
+FILE = "anchors.safetensors"
+KIND = "anchors"
 MOST_WORDS, MOST_HINTS = 32, 8  # of a label: its first, in all languages; the others are for looking up
 CHUNK = 512  # words in one call, which sorts them by length: its passes are full and waste little padding
 
@@ -39,30 +49,74 @@ class Anchors:
         return largest
 
 
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """Vectors of the first words of the built-in labels. words: a hash of these, in order."""
+
+    encoder: str
+    words: str
+    vectors: Scaled
+
+    def by_word(self, encoder: str) -> dict[str, NDArray[np.float32]]:
+        """Float32 (dim,) of each; nothing for another encoder, or where the labels were changed since."""
+        flat = first_words(built_in())
+        if (encoder, content_hash(flat)) != (self.encoder, self.words):
+            return {}
+        return dict(zip(flat, self.vectors.rows(), strict=True))
+
+
 def anchors(taxonomy: Taxonomy, encoder: TextEncoder, cache_dir: Path | None) -> Anchors:
-    """Of every label its name and words, encoded as what users say, for which the shared encoder remembers them.
+    """Of every label its name and words, encoded as what users say.
 
     Items' texts are compared with the same vectors: centring has taken out what tells the two prompts apart.
-    Computed once for each encoder and list of words, before any consumer starts, in some 20 s on two cores for the
-    small encoder.
+    What does not come with the package is computed before any consumer starts.
     """
     encoder = in_front(encoder)
-    words = [said(label) for label in taxonomy.labels]
-    flat = [word for group in words for word in group]
-    folder = cache_folder(cache_dir) / "labels" / f"{encoder.fingerprint.replace(':', '-')}-{content_hash(flat)}"
+    flat = first_words(taxonomy)
+    known = shipped().by_word(encoder.fingerprint)
+    missing = [word for word in dict.fromkeys(flat) if word not in known]
+    if missing:
+        known |= dict(zip(missing, _computed(missing, encoder, cache_dir), strict=True))
+    return Anchors(np.array([known[word] for word in flat]), _first([said(label) for label in taxonomy.labels]))
+
+
+def first_words(taxonomy: Taxonomy) -> list[str]:
+    return [word for label in taxonomy.labels for word in said(label)]
+
+
+def _computed(words: Sequence[str], encoder: TextEncoder, cache_dir: Path | None) -> Vectors:
+    folder = cache_folder(cache_dir) / "labels" / f"{encoder.fingerprint.replace(':', '-')}-{content_hash(words)}"
 
     def computed() -> Vectors:
-        return np.concatenate([encoder.encode(flat[at : at + CHUNK], "user") for at in range(0, len(flat), CHUNK)])
+        return encoded(words, encoder)
 
     def make(draft: Path) -> None:
         save_file({"vectors": computed()}, draft / "labels.safetensors")
 
     try:
-        vectors = load_file(made_once(folder, make) / "labels.safetensors")["vectors"]
+        return load_file(made_once(folder, make) / "labels.safetensors")["vectors"]
     except ModelMissing as error:  # a read-only container, a full disk: profiles are made all the same
         log.warning("labels' vectors are computed at every start: %s", error)
-        vectors = computed()
-    return Anchors(vectors, _first(words))
+        return computed()
+
+
+def encoded(words: Sequence[str], encoder: TextEncoder) -> Vectors:
+    """As what users say."""
+    return np.concatenate([encoder.encode(words[at : at + CHUNK], "user") for at in range(0, len(words), CHUNK)])
+
+
+def write_shipped(encoder: TextEncoder, path: Path) -> None:
+    """Of the built-in labels."""
+    words = first_words(built_in())
+    told = {"encoder": encoder.fingerprint, "words": content_hash(words)}
+    write_weights(path, KIND, told, {"codes": Scaled.of(encoded(words, encoder)).codes})
+
+
+@cache
+def shipped() -> Shipped:
+    with as_file(files("glowplug.profiles").joinpath(FILE)) as path:
+        told, tensors, _ = read_weights(path, KIND)
+    return Shipped(told["encoder"], told["words"], Scaled(tensors["codes"]))
 
 
 def said(label: Label) -> list[str]:
