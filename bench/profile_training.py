@@ -4,7 +4,8 @@
 - tagger: which tokens name something, and what is made of it (tagger.safetensors, an adapter of the encoder);
 - linker: which label a stretch is about that no word names (linker.safetensors);
 - judge:  how probable each claim is that all of this gives rise to (judge.json). It comes last, and learns from
-  texts whose authors the other two have never read: what they know by heart they would read better than the rest.
+  texts that the other two have never read, nor (but for `tune`) others by their authors: what they know by heart
+  they would read better than the rest.
 
 The texts are the bios to tune with, those of development, and bench/profiles/marked.tsv. On two cores the tagger
 takes half an hour, the others a minute or two.
@@ -108,6 +109,8 @@ def judge(encoder: TextEncoder, taxonomy: Taxonomy, lessons: Lessons) -> None:
     if missing := HEARD.keys() - {lesson.author for lesson in heard}:
         raise BadInputFile(f"nothing in bench/profiles is by {', '.join(sorted(missing))}")
     adapter, link = read_adapter(HERE / TAGGER_FILE), read_linker(HERE / LINKER_FILE)
+    if {adapter.encoder, link.encoder} != {encoder.fingerprint}:
+        raise BadInputFile(f"tagger or linker is not of {encoder.fingerprint}: train them first")
     found = judging.found(heard, adapter, link)
     examples = [
         (one, meaning, number, HEARD[lesson.author])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from prometheus_client import REGISTRY
 
 from consumers import recommender as recommender_module
-from glowplug.events import MARK_KEY
+from glowplug.events import MARK_KEY, Recommendations
+from glowplug.ranking.draft import Draft
+from glowplug.ranking.roster import Roster
 from glowplug.stream.step import Batch
+from tests.support.drive import START
 from tests.support.recommending import (
     NEAR_X,
     NEAR_Y,
@@ -313,3 +317,21 @@ def test_a_bend_that_waits_is_still_the_cause_when_another_partition_comes() -> 
     driver.tick(10)
     driver.settle()
     assert sorted(driver.latest("recommendations")["u"]["covers"]) == ["e-bend", "e-z"]
+
+
+@pytest.mark.parametrize(("covers", "counted"), [(("e-1",), 1), ((), 0)])
+def test_only_a_list_that_answers_an_event_says_how_fresh_it_is(covers: tuple[str, ...], counted: int) -> None:
+    def count() -> float:
+        labels = {"stage": "warm", "reason": "item.updated"}
+        return REGISTRY.get_sample_value("glowplug_freshness_seconds_count", labels) or 0.0
+
+    driver = recommender()
+    put_items(driver, a=X)
+    user(driver, "u", X)
+    sample = Recommendations.model_validate_json(json.dumps(driver.latest("recommendations")["u"]))
+    event = sample.model_copy(update={"reason": "item.updated", "stage": "warm", "covers": covers})
+    draft = Draft(Batch((), START, 0.0, caught_up=True), Roster(3))
+    draft.events["u"] = event
+    before = count()
+    draft.observe()
+    assert count() - before == counted

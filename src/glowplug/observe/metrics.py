@@ -12,7 +12,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 freshness = Histogram(
     "glowplug_freshness_seconds",
-    "Event time of the input to the published recommendation, by stage and reason",
+    "Event time of an input to the list that names it among its causes, by stage and reason",
     ["stage", "reason"],
     buckets=SECONDS,
 )

@@ -47,7 +47,7 @@ class EncoderProfileModel:
     another batch (about .001)."""
 
     def __init__(self, encoder: TextEncoder, taxonomy: Taxonomy, cache_dir: Path | None = None) -> None:
-        """Computes and keeps the labels' vectors at the first start with this encoder and taxonomy."""
+        """Computes and keeps those of the labels' vectors that do not come with the package."""
         self._encoder = encoder
         self._taxonomy = taxonomy
         self._lexicon = Lexicon(taxonomy.labels)

@@ -97,7 +97,11 @@ def learned(encoder: TextEncoder, taxonomy: Taxonomy) -> tuple[Learned | None, s
     tagger, linker, judge = built_in_tagger(), built_in_linker(), built_in_judge()
     if {tagger.encoder, linker.encoder, judge.encoder} != {encoder.fingerprint} or not taxonomy.topics:
         return None, ""
+    if (judge.tagger, judge.linker) != (tagger.hash, linker.hash):
+        log.warning("the judge was learned with another tagger or linker: python -m bench.profile_training judge")
+        return None, ""
     classifier = token_classifier(encoder, tagger)
     if classifier is None:
         return None, ""
+    log.debug("%d words beside the anchors", len(linker.anchors.vectors))  # and decoded before anybody waits
     return Learned(classifier, linker, judge, taxonomy), f"{tagger.hash}-{linker.hash}-{judge.hash}"

@@ -44,8 +44,8 @@ class Linker:
     hash: str = ""
 
     @cached_property
-    def _anchors(self) -> Anchors:
-        """Of the labels that have any."""
+    def anchors(self) -> Anchors:
+        """The words of the labels that have any: decoded when first asked for, 41 MB of the built-in ones."""
         some = np.array([count for count in self.counts if count], np.int64)
         return Anchors(self.words.rows(), np.cumsum(some) - some)
 
@@ -55,7 +55,7 @@ class Linker:
         some = [id_ for id_, count in zip(self.ids, self.counts, strict=True) if count]
         known = [(at, taxonomy.rows[id_]) for at, id_ in enumerate(some) if id_ in taxonomy.rows]
         if known:
-            out[:, [row for _, row in known]] = self._anchors.likeness(rows)[:, [at for at, _ in known]]
+            out[:, [row for _, row in known]] = self.anchors.likeness(rows)[:, [at for at, _ in known]]
         return out
 
     def lifts(self, rows: Vectors, taxonomy: Taxonomy) -> NDArray[np.float32]:
