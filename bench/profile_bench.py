@@ -216,7 +216,8 @@ def main() -> None:
         if given.groups:
             for name, group in found["groups"].items():
                 print("   ", name, group)
-    print("attacks", figures.get("attacks"))
+    if not given.claims:
+        print("attacks", figures["attacks"])
     for name, found in figures.get("lists", {}).items():
         print("lists,", name, found)
     if given.json:
