@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -129,6 +131,14 @@ class ConsumerProcess:
             files=len([*Path(f"/proc/{self.pid}/fd").iterdir()]),
             children=len(children),
         )
+
+    def threads(self) -> Counter[str]:
+        """By the name that each has in /proc; librdkafka's are rdk:main, rdk:brokerN and the like."""
+        names: Counter[str] = Counter()
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+                names[(task / "comm").read_text("ascii", errors="replace").strip()] += 1
+        return names
 
     def last_words(self) -> str:
         return self.log.read_text("utf-8", errors="replace")[-LOG_CHARS:] if self.log.exists() else "no log"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -107,6 +108,20 @@ def test_the_lane_runs_one_task_after_the_other_in_one_thread() -> None:
 
     assert done.wait(10)
     assert ran == [(0, "test"), (1, "test"), (2, "test")]
+
+
+def test_the_lane_holds_nothing_of_a_task_that_is_done() -> None:
+    class Held:
+        def run(self) -> None:
+            pass
+
+    lane, held, gone = Lane("test"), Held(), threading.Event()
+    weakref.finalize(held, gone.set)
+    lane.submit(held.run)
+    del held
+
+    assert gone.wait(10)
+    lane.close()
 
 
 KILLED = "from glowplug.stream.killpoints import reached\nfor _ in range(3): reached('c:here'); print('passed')"

@@ -75,6 +75,10 @@ def producer_config(settings: Settings, transactional_id: str | None, *, client_
         config |= {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": settings.kafka.transaction_timeout_ms,
+            # By default (KIP-899) a client whose last broker is away forgets all brokers. A transaction's offsets
+            # then wait for a coordinator that is gone for good, and the call never returns (librdkafka#5511). Ours
+            # starts from bootstrap.servers all the same: a call that fails replaces the producer.
+            "metadata.recovery.strategy": "none",
         }
     return config | settings.kafka.properties
 

@@ -100,6 +100,7 @@ class Lane:
     def _serve(self) -> None:
         while (task := self._tasks.get()) is not None:
             task()
+            del task  # what it holds, the clients of an error that it told above all, would stay until the next
 
 
 def _timed_step(step: Step[Changes], batch: Batch) -> Effects[Changes]:

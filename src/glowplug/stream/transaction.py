@@ -140,7 +140,8 @@ class Transactions:
 
     def _send_offsets(self, offsets: list[TopicPartition], group: Any) -> None:
         """librdkafka never looks at this call's timeout (librdkafka#5456): where the group's coordinator died it
-        waits for one of its connections to change, which none may do by itself. To ask for metadata opens one."""
+        waits for one of its connections to change, which none may do by itself. To ask for metadata opens one where
+        none is left; else the broker closes one that idles (connections.max.idle.ms, 10 minutes)."""
         bounded(
             lambda: self._producer.send_offsets_to_transaction(offsets, group, self._timeout_s),
             self._timeout_s,
