@@ -32,7 +32,7 @@ what should have come about, and compares:
 | Redis is the fold of the log | each value, vector and version; nothing besides; also by `glowplug verify --strict` |
 | a reader who looks on | at read_committed, all along: versions never go back, no record comes twice, none is there that a later reader does not find (aborted), none is missing |
 | lag ends | within {settle_s:.0f} s every consumer has read everything and is at rest; the longest took {longest_s:.1f} s |
-| nothing leaks | consumers that lived through faults hold no children, and at rest no more threads and files than at their first rest but for {threads} threads and {files} files (each client has a connection or two more after an outage); none ended by itself. The most seen: {grown.threads} threads, {grown.files} files |
+| nothing leaks | consumers that lived through faults hold no children, and at rest no more threads and files than at their first rest but for {threads} threads and {files} files (a client or two has a connection more after an outage); none ended by itself. The most seen: {grown.threads} threads, {grown.files} files |
 
 The oracle is tested too: `tests/faults/test_oracle.py` bends a log that is right in each way that it has to notice.
 """  # noqa: E501  a table's row is one line
