@@ -50,13 +50,21 @@ def sent(driver: Driver) -> list[tuple[str, str]]:
     return [(key, value and value["reason"]) for key, value in driver.values("recommendations")]
 
 
-def restarted(before: Driver, items: dict[str, Any], users: dict[str, list[float]], **ranking: Any) -> Driver:
-    """A new process on the log of the old one. items: by id, vectors or whole records; users: vectors."""
+def restarted(
+    before: Driver,
+    items: dict[str, Any],
+    users: dict[str, list[float]],
+    then: dict[str, Any] | None = None,
+    **ranking: Any,
+) -> Driver:
+    """A new process on the log of the old one. items: by id, vectors or whole records; users: vectors. then:
+    records of item-vectors behind those."""
     settings = load(ranking={"list_size": 3, "raw_size": 4, "window_s": 5.0, **ranking})
     after = Driver(Recommender(settings), after=before)
     after.monotonic = before.monotonic
     records = {key: value if isinstance(value, dict) else item_vector(key, value) for key, value in items.items()}
     after.step.absorb(log_of("item_vectors", 0, records))
+    after.step.absorb(log_of("item_vectors", 0, then or {}, len(records)))
     states = [(out.key, json.loads(out.value or b"null")) for out in before.produced["user_states"]]
     after.step.restore(log_of("user_states", 1, dict(states)))
     after.step.restore(log_of("user_vectors", 1, {key: user_vector(key, value) for key, value in users.items()}))
@@ -64,8 +72,8 @@ def restarted(before: Driver, items: dict[str, Any], users: dict[str, list[float
     return after
 
 
-def log_of(topic: str, partition: int, values: dict[str, Any]) -> list[Record]:
+def log_of(topic: str, partition: int, values: dict[str, Any], first: int = 0) -> list[Record]:
     return [
         Record(topic, partition, offset, 0, key.encode(), json.dumps(value).encode())
-        for offset, (key, value) in enumerate(values.items())
+        for offset, (key, value) in enumerate(values.items(), first)
     ]

@@ -81,6 +81,20 @@ def test_an_item_that_waits_in_a_window_is_not_announced_again_by_who_takes_over
     assert all("e-c" not in value["covers"] for _, value in after.values("recommendations"))
 
 
+def test_an_item_that_comes_once_more_with_inferred_attributes_is_not_announced_again_after_a_restart() -> None:
+    before = recommender()
+    put_items(before, a=X)
+    user(before, "u", X)
+    item(before, "b", NEAR_X)
+    before.settle()
+    assert [value["covers"] for key, value in before.values("item_audiences") if key == "b"] == [["e-b"]]
+    inferred = {"b": item_vector("b", NEAR_X, attributes={"tone": ["calm"]})}
+    after = restarted(before, {"a": X, "b": NEAR_X}, {"u": X}, then=inferred)
+    after.settle()
+    assert after.values("item_audiences") == []
+    assert all("e-b" not in value["covers"] for _, value in after.values("recommendations"))
+
+
 def test_a_list_that_rests_on_what_has_changed_meanwhile_is_made_anew() -> None:
     before = recommender()
     put_items(before, a=X, b=Y, c=NEAR_X)

@@ -31,6 +31,7 @@ PLACED_AT_ONCE = 512  # items that a head places in one product: beyond it nothi
 @dataclass(frozen=True, slots=True)
 class Item:
     """text: float16 (text,), of encoder `fingerprint`; None where the item has no text. at: its latest record.
+    named_at: the first in a row that stands for its event; attributes that were inferred come in one more.
     attributes: stated by the product or inferred. description, stated: what a head reads; empty where none is
     set."""
 
@@ -45,6 +46,7 @@ class Item:
     event_id: str
     event_time: datetime
     at: At
+    named_at: At
     description: str = ""
     stated: Attributes = field(default_factory=dict)
 
@@ -246,6 +248,7 @@ class Catalogue:
         return self.index.rows([at])[0][self.layout.of_head] if at is not None else None
 
     def _item(self, record: ItemVector, at: At) -> Item:
+        earlier = self._items.get(record.item_id)
         return Item(
             item_id=record.item_id,
             title=record.title,
@@ -258,6 +261,7 @@ class Catalogue:
             event_id=record.source.event_id,
             event_time=record.source.event_time,
             at=at,
+            named_at=earlier.named_at if earlier is not None and earlier.event_id == record.source.event_id else at,
             description=record.description if self._has_heads else "",
             stated=record.attributes if self._has_heads else {},
         )

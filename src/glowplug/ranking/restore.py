@@ -120,7 +120,7 @@ def changes_since(mark: Mark, partition: int, catalogue: Catalogue) -> Iterator[
             listed: Change = "created" if item.listed_at == item.event_time else "updated"
             change: Change = listed if item.available else "withdrawn"
             only = frozenset({partition})
-            is_announced = item.at.offset < mark.announced.get(item.at.partition, 0)
+            is_announced = item.named_at.offset < mark.announced.get(item.at.partition, 0)
             covers = {item.event_id: frozenset[int]() if is_announced else only}
             yield ItemChange(item.item_id, change, True, covers, item.event_time, item.at, only)
 
