@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from consumers.recommender import Recommender
+from glowplug.ranking.changes import At
+from glowplug.ranking.mark import Mark
+from glowplug.ranking.restore import changes_since
+from glowplug.ranking.state import State
 from glowplug.settings import load
 from glowplug.stream.step import Record
 from tests.support.drive import Driver
@@ -93,6 +97,18 @@ def test_an_item_that_comes_once_more_with_inferred_attributes_is_not_announced_
     after.settle()
     assert after.values("item_audiences") == []
     assert all("e-b" not in value["covers"] for _, value in after.values("recommendations"))
+
+
+@pytest.mark.parametrize(("announced", "news", "at"), [(0, ["e-a"], 0), (1, [], 1)])
+def test_the_next_mark_waits_for_the_first_record_of_an_event_that_is_still_to_be_announced(
+    announced: int, news: list[str], at: int
+) -> None:
+    state = State(load().ranking)
+    for offset, attributes in enumerate(({}, {"tone": ["calm"]})):
+        records = {"a": item_vector("a", X, attributes=attributes)}
+        state.absorb(log_of("item_vectors", 0, records, offset))
+    (change,) = changes_since(Mark({0: 0}, {0: announced}), 1, state.tables.catalogue)
+    assert (list(change.news_for(1)), change.at) == (news, At(0, at))
 
 
 def test_a_list_that_rests_on_what_has_changed_meanwhile_is_made_anew() -> None:

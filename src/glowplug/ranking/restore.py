@@ -122,7 +122,8 @@ def changes_since(mark: Mark, partition: int, catalogue: Catalogue) -> Iterator[
             only = frozenset({partition})
             is_announced = item.named_at.offset < mark.announced.get(item.at.partition, 0)
             covers = {item.event_id: frozenset[int]() if is_announced else only}
-            yield ItemChange(item.item_id, change, True, covers, item.event_time, item.at, only)
+            at = item.at if is_announced else item.named_at  # where the next mark waits for it
+            yield ItemChange(item.item_id, change, True, covers, item.event_time, at, only)
 
 
 def told(user: User, said: UserVector) -> User:
